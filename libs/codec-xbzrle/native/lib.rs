@@ -1,0 +1,1 @@
+//! XBZRLE encoder, decoder and page cache in QEMU's wire format, native and in TypeScript.

@@ -1,0 +1,1 @@
+//! A guest made of a memory arena in this process with native workload threads.

@@ -1,0 +1,1 @@
+//! A KVM microVM with a network card and guest programs, ready to be moved.

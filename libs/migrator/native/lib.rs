@@ -1,0 +1,1 @@
+//! Moves running memory from one process to another: sessions, switchover, recovery, report.

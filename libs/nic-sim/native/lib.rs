@@ -1,0 +1,1 @@
+//! The simulated network card of a Godwit guest and its frame rings.

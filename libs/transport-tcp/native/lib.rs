@@ -1,0 +1,1 @@
+//! A migration transport over TCP with vectored sends straight from guest memory.

@@ -1,0 +1,23 @@
+import { defineConfig } from 'tsup';
+
+/** What a package builds besides its library. */
+export interface Entries {
+  /** Further entry files with types, such as a worker that is started by path. Paths from the package folder. */
+  readonly modules?: readonly string[];
+  /** Entry files of processes (command lines, hosts): ESM only, without types. Paths from the package folder. */
+  readonly programs?: readonly string[];
+}
+
+/**
+ * The build of every package: `src/index.ts` to ESM and CJS in `dist/`, each with its own declarations.
+ * `shims` gives the CJS build an `import.meta.url`, from which the native addons and the workers are found.
+ */
+export function library(entries: Entries = {}): ReturnType<typeof defineConfig> {
+  const shared = { outDir: 'dist', target: 'node20', platform: 'node', sourcemap: true, treeshake: true, clean: false } as const;
+  const modules = ['src/index.ts', ...(entries.modules ?? [])];
+  const programs = [...(entries.programs ?? [])];
+  return defineConfig([
+    { ...shared, entry: modules, format: ['esm', 'cjs'], dts: true, shims: true },
+    ...(programs.length > 0 ? [{ ...shared, entry: programs, format: 'esm' as const }] : []),
+  ]);
+}
