@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { defineConfig } from 'tsup';
 
 /** What a package builds besides its library. */
@@ -13,6 +14,8 @@ export interface Entries {
  * `shims` gives the CJS build an `import.meta.url`, from which the native addons and the workers are found.
  */
 export function library(entries: Entries = {}): ReturnType<typeof defineConfig> {
+  // Once, before either build starts: a clean of tsup's own in one would take away what the other has just written.
+  rmSync('dist', { recursive: true, force: true });
   const shared = { outDir: 'dist', target: 'node20', platform: 'node', sourcemap: true, treeshake: true, clean: false } as const;
   const modules = ['src/index.ts', ...(entries.modules ?? [])];
   const programs = [...(entries.programs ?? [])];
