@@ -16,7 +16,14 @@ export interface Entries {
 export function library(entries: Entries = {}): ReturnType<typeof defineConfig> {
   // Once, before either build starts: a clean of tsup's own in one would take away what the other has just written.
   rmSync('dist', { recursive: true, force: true });
-  const shared = { outDir: 'dist', target: 'node20', platform: 'node', sourcemap: true, treeshake: true, clean: false } as const;
+  const shared = {
+    outDir: 'dist',
+    target: 'node20',
+    platform: 'node',
+    sourcemap: true,
+    treeshake: true,
+    clean: false,
+  } as const;
   const modules = ['src/index.ts', ...(entries.modules ?? [])];
   const programs = [...(entries.programs ?? [])];
   return defineConfig([
