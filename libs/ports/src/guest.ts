@@ -1,5 +1,4 @@
 import type { Backend, Capsule } from './capsule.ts';
-import type { DirtyTracker } from './dirty-tracker.ts';
 import type { PageBitmap } from './page-bitmap.ts';
 
 /**
@@ -50,8 +49,6 @@ export interface Guest {
   readonly stateBytesMax: number;
   readonly running: boolean;
   describe(): GuestDescription;
-  /** Sees every write to the memory: of processors and of devices. One tracker at a time. */
-  createDirtyTracker(): DirtyTracker;
   /** Resolves when neither a processor nor a device of the guest writes memory any more. Idempotent. */
   pause(): Promise<void>;
   /** Runs the guest on from its state (a fresh guest from its beginning). Idempotent. */

@@ -17,6 +17,7 @@ export * from './error-codes.ts';
 export * from './events.ts';
 export * from './guest.ts';
 export * from './page-bitmap.ts';
+export * from './page-order.ts';
 export * from './report.ts';
 export * from './scanner.ts';
 export * from './strategy.ts';
