@@ -54,12 +54,17 @@ typedef struct godwit_capsule_header {
   void (*release)(void *context);
 } godwit_capsule_header;
 
-/* A KVM memory slot: pages [first_page, first_page + page_count) of the memory lie in slot `slot`. */
+/*
+ * A KVM memory slot: pages [first_page, first_page + page_count) of the memory lie in slot `slot`, seen by the guest from
+ * `guest_physical_address` on. The owner makes its slots with flags 0, and changes neither their place nor their size
+ * while the capsule lives; a tracker sets KVM_MEM_LOG_DIRTY_PAGES on them when it starts and clears it when it stops.
+ */
 typedef struct godwit_memory_slot {
   uint32_t slot;
   uint32_t reserved;
   uint64_t first_page;
   uint64_t page_count;
+  uint64_t guest_physical_address;
 } godwit_memory_slot;
 
 /*

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicU64;
 use crate::capsule::{check, guard};
 use crate::{Capsule, CapsuleError, MemoryTable};
 
-/// Pages `[first_page, first_page + page_count)` of a memory lie in KVM slot `slot`.
+/// Pages `[first_page, first_page + page_count)` of a memory lie in KVM slot `slot`, seen by the guest from
+/// `guest_physical_address` on. The owner makes its slots with flags 0; a tracker switches dirty logging on and off.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemorySlot {
@@ -12,6 +13,7 @@ pub struct MemorySlot {
     pub reserved: u32,
     pub first_page: u64,
     pub page_count: u64,
+    pub guest_physical_address: u64,
 }
 
 /// One contiguous mapping of this process that holds all of a guest's memory.

@@ -24,7 +24,7 @@ fn rust_layout_is_the_header_layout() {
             header, base, length_bytes, page_size_bytes, userfault_fd, vm_fd, pagemap_fd, slot_count, slots,
             device_marks, present, expect, discard
         }
-        "godwit_memory_slot" MemorySlot { slot, first_page, page_count }
+        "godwit_memory_slot" MemorySlot { slot, first_page, page_count, guest_physical_address }
         "godwit_execution" ExecutionTable { header, state_bytes_max, pause, resume, save, load, announce }
         "godwit_dirty" DirtyTable { header, page_count, start, collect, stop }
         "godwit_scanner" ScannerTable { header, scan }
