@@ -9,7 +9,7 @@ const configuration: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions: [SOURCE_CONDITION, ...defaultServerConditions] } },
   test: {
     include: [
-      'tests/**/*.test.ts',
+      'tests/**/*.test.{ts,mjs}',
       'libs/*/test/**/*.test.ts',
       'apps/*/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ROOT } from './root.mjs';
+
+/** The path of a command of an installed package, run with this very Node.js. Nothing is looked up on the network. */
+function packageCommand(packageName, commandName) {
+  const manifestPath = join(ROOT, 'node_modules', packageName, 'package.json');
+  const { bin } = createRequire(import.meta.url)(manifestPath);
+  return join(dirname(manifestPath), typeof bin === 'string' ? bin : bin[commandName]);
+}
+
+/** The argument vector that runs a command of an installed package. */
+export function installed(packageName, commandName, ...args) {
+  return [process.execPath, packageCommand(packageName, commandName), ...args];
+}
+
+/** The argument vector that runs npm: the one that started us where there is one. */
+export function npm(...args) {
+  const started = process.env.npm_execpath;
+  return started?.endsWith('npm-cli.js') ? [process.execPath, started, ...args] : ['npm', ...args];
+}
+
+/**
+ * Runs a command in the repository's folder and resolves with its exit code (128 + n after signal n, 127 where it could
+ * not be started). `output`: 'inherit' shows it, 'capture' only keeps it, 'both' does both; kept text is in `text`.
+ */
+export function run([file, ...args], { output = 'inherit', env = {} } = {}) {
+  const kept = [];
+  const child = spawn(file, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+  });
+  for (const name of ['stdout', 'stderr']) {
+    child[name]?.on('data', (chunk) => {
+      kept.push(chunk);
+      if (output === 'both') process[name].write(chunk);
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ code: 127, text: String(error) }));
+    child.on('close', (code, signal) =>
+      resolve({ code: code ?? 128 + constants.signals[signal], text: Buffer.concat(kept).toString() }),
+    );
+  });
+}

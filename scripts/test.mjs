@@ -1,0 +1,73 @@
+// `npm test`: sets up, builds, runs every test and check. The last line is the count.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { installed, run } from './command.mjs';
+import { everyPackage, SetupFailure, setUp } from './setup.mjs';
+import { cargoCount, check, countLine, NONE, sum, vitestCount, withExitCode } from './test-count.mjs';
+
+function heading(text) {
+  process.stdout.write(`\n== ${text}\n`);
+}
+
+async function vitest() {
+  heading('vitest');
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-test-'));
+  try {
+    const reportPath = join(folder, 'report.json');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
+    const { code } = await run(installed('vitest', 'vitest', 'run', ...reporters));
+    return withExitCode(readCount(reportPath), code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readCount(reportPath) {
+  try {
+    return vitestCount(JSON.parse(readFileSync(reportPath, 'utf8')));
+  } catch (error) {
+    process.stdout.write(`vitest left no report: ${error.message}\n`);
+    return { ...NONE, failed: 1 };
+  }
+}
+
+async function cargo(native) {
+  heading('cargo test');
+  if (!native) {
+    process.stdout.write('skipped: the native parts can not be built here\n');
+    return { ...NONE, skipped: 1 };
+  }
+  const { code, text } = await run(['cargo', 'test', '--workspace', '--no-fail-fast'], { output: 'both' });
+  return withExitCode(cargoCount(text), code);
+}
+
+async function checks() {
+  const commands = {
+    'biome check': installed('@biomejs/biome', 'biome', 'check', '.'),
+    'tsc --noEmit': installed('typescript', 'tsc', '--noEmit'),
+    'publint and attw': everyPackage('check:pack', '--parallel=2'),
+  };
+  const counts = [];
+  for (const [name, command] of Object.entries(commands)) {
+    heading(name);
+    const { code, text } = await run(command, { output: 'capture', env: { NX_DAEMON: 'false', NX_TUI: 'false' } });
+    process.stdout.write(code === 0 ? 'fine\n' : text);
+    counts.push(check(code));
+  }
+  return sum(counts);
+}
+
+async function everything() {
+  try {
+    const native = await setUp();
+    return sum([await vitest(), await cargo(native), await checks()]);
+  } catch (error) {
+    process.stdout.write(`${error instanceof SetupFailure ? error.message : error.stack}\n`);
+    return { ...NONE, failed: 1 };
+  }
+}
+
+const total = await everything();
+process.exitCode = total.failed === 0 ? 0 : 1;
+process.stdout.write(`\n${countLine(total)}\n`);
