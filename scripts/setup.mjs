@@ -10,12 +10,7 @@ function say(text) {
 }
 
 /** The setup could not be completed; its message is for the user. */
-export class SetupFailure extends Error {
-  constructor(message, exitCode) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
+export class SetupFailure extends Error {}
 
 /** Runs one step of the setup: a line before and after, its output only when it fails. Throws {@link SetupFailure}. */
 async function step(name, command, env) {
@@ -25,7 +20,7 @@ async function step(name, command, env) {
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   if (code === 0) return say(`${name}: done in ${seconds} s`);
   process.stderr.write(text);
-  throw new SetupFailure(`${name}: failed with exit code ${code} after ${seconds} s`, code);
+  throw new SetupFailure(`${name}: failed with exit code ${code} after ${seconds} s`);
 }
 
 /** A target of every package that has it, by nx, which skips what has not changed. */
@@ -39,7 +34,7 @@ export function everyPackage(target, ...options) {
  */
 export async function setUp() {
   const complaint = nodeComplaint();
-  if (complaint !== undefined) throw new SetupFailure(complaint, 1);
+  if (complaint !== undefined) throw new SetupFailure(complaint);
   const missing = nativeComplaint();
   if (missing !== undefined) say(missing);
   if (!isInstalled()) await step('Installing packages', npm('ci', '--no-audit', '--no-fund'));

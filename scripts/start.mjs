@@ -21,5 +21,5 @@ try {
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.exitCode;
+  process.exitCode = 1;
 }
