@@ -1,1 +1,15 @@
 //! Tells which pages of a running memory were written: PAGEMAP_SCAN, the KVM dirty log, or comparison.
+//!
+//! Both trackers work over a memory capsule somebody else exports: they borrow its descriptors and never close them.
+
+mod ioctl;
+mod kvm_dirty_log;
+mod kvm_ioctl;
+mod page_words;
+mod pagemap_ioctl;
+mod pagemap_scan;
+#[cfg(not(test))] // A test binary has no Node.js around it, and the exports below would be dead code.
+mod tracker_js;
+
+pub use kvm_dirty_log::KvmDirtyLog;
+pub use pagemap_scan::PagemapScan;

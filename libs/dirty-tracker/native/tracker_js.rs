@@ -1,0 +1,115 @@
+use godwit_ports::{Capsule, CapsuleError, DirtySource, DirtyTable, JsCapsule, MemoryTable};
+use napi::bindgen_prelude::{AsyncTask, Uint32Array};
+use napi::{Env, Error, Result, Status, Task};
+use napi_derive::napi;
+
+use crate::{KvmDirtyLog, PagemapScan};
+
+/// A native tracker; its work runs on the thread pool.
+#[napi]
+pub struct NativeTracker {
+    source: Capsule<DirtyTable>,
+}
+
+/// What one collection found.
+#[napi(object)]
+pub struct CollectedPages {
+    /// One bit a page.
+    pub words: Uint32Array,
+    pub page_count: f64,
+}
+
+/// Tracks by PAGEMAP_SCAN; throws `ERR_GODWIT_UNSUPPORTED` with what is missing.
+#[napi]
+pub fn create_pagemap_scan_tracker(memory: JsCapsule<MemoryTable>) -> Result<NativeTracker> {
+    PagemapScan::new(memory.0).map(NativeTracker::over).map_err(unsupported)
+}
+
+/// Tracks by the KVM dirty log; throws `ERR_GODWIT_UNSUPPORTED` with what is missing.
+#[napi]
+pub fn create_kvm_dirty_log_tracker(memory: JsCapsule<MemoryTable>) -> Result<NativeTracker> {
+    KvmDirtyLog::new(memory.0).map(NativeTracker::over).map_err(unsupported)
+}
+
+#[napi]
+impl NativeTracker {
+    fn over(source: impl DirtySource + 'static) -> Self {
+        Self { source: Capsule::<DirtyTable>::export(source) }
+    }
+
+    #[napi(getter)]
+    pub fn page_count(&self) -> f64 {
+        self.source.page_count() as f64
+    }
+
+    /// The tracker for native code of other packages.
+    #[napi(getter)]
+    pub fn capsule(&self) -> JsCapsule<DirtyTable> {
+        JsCapsule(self.source.clone())
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn start(&self) -> AsyncTask<Switch> {
+        AsyncTask::new(Switch { source: self.source.clone(), on: true })
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn stop(&self) -> AsyncTask<Switch> {
+        AsyncTask::new(Switch { source: self.source.clone(), on: false })
+    }
+
+    #[napi(ts_return_type = "Promise<CollectedPages>")]
+    pub fn collect(&self) -> AsyncTask<Collect> {
+        AsyncTask::new(Collect { source: self.source.clone() })
+    }
+}
+
+pub struct Switch {
+    source: Capsule<DirtyTable>,
+    on: bool,
+}
+
+impl Task for Switch {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        if self.on { self.source.start() } else { self.source.stop() }.map_err(failed)
+    }
+
+    fn resolve(&mut self, _env: Env, _output: ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub struct Collect {
+    source: Capsule<DirtyTable>,
+}
+
+impl Task for Collect {
+    type Output = (Vec<u32>, u64);
+    type JsValue = CollectedPages;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        // Not into the caller's array: nothing keeps JavaScript from detaching it meanwhile.
+        let mut words = vec![0; self.source.page_count().div_ceil(64) as usize];
+        let page_count = self.source.collect(&mut words).map_err(failed)?;
+        Ok((words.iter().flat_map(|&word| [word as u32, (word >> 32) as u32]).collect(), page_count))
+    }
+
+    fn resolve(&mut self, _env: Env, (words, page_count): Self::Output) -> Result<CollectedPages> {
+        Ok(CollectedPages { words: words.into(), page_count: page_count as f64 })
+    }
+}
+
+fn unsupported(missing: String) -> Error {
+    Error::new(Status::GenericFailure, format!("ERR_GODWIT_UNSUPPORTED: {missing}"))
+}
+
+fn failed(error: CapsuleError) -> Error {
+    let (code, message) = match error {
+        CapsuleError::Unsupported => ("ERR_GODWIT_NOT_TRACKING", "writes are recorded from start() on".to_owned()),
+        error => ("ERR_GODWIT_NATIVE_FAILED", format!("dirty tracking: {error}")),
+    };
+    Error::new(Status::GenericFailure, format!("{code}: {message}"))
+}
