@@ -56,11 +56,19 @@ impl Cable {
     /// # Errors
     /// `InvalidInput` for a size out of range, and what the file system says.
     pub fn create(path: &Path, ring_bytes: usize) -> io::Result<Self> {
-        if !ring_bytes.is_power_of_two() || ring_bytes < 2 * MAX_FRAME_BYTES || ring_bytes > RING_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "ring_bytes must be a power of two, 4 KiB to 64 MiB"));
+        if !ring_bytes.is_power_of_two() || !(2 * MAX_FRAME_BYTES..=RING_BYTES_MAX).contains(&ring_bytes) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "ring_bytes must be a power of two, 4 KiB to 64 MiB",
+            ));
         }
         let total = total_bytes(ring_bytes);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         let made = (|| {
             file.set_len(total as u64)?;
             // Room is reserved now: a full tmpfs is an error here and not a SIGBUS later. Fresh memory is zero.
@@ -80,9 +88,15 @@ impl Cable {
         };
         let header = Header(&mapping);
         header.word(VERSION_OFFSET).store(VERSION, Ordering::Relaxed);
-        header.word(PORT_COUNT_OFFSET).store(NIC_PORT_COUNT as u32, Ordering::Relaxed);
-        header.double_word(RING_BYTES_OFFSET).store(ring_bytes as u64, Ordering::Relaxed);
-        header.double_word(TOTAL_BYTES_OFFSET).store(total as u64, Ordering::Relaxed);
+        header
+            .word(PORT_COUNT_OFFSET)
+            .store(NIC_PORT_COUNT as u32, Ordering::Relaxed);
+        header
+            .double_word(RING_BYTES_OFFSET)
+            .store(ring_bytes as u64, Ordering::Relaxed);
+        header
+            .double_word(TOTAL_BYTES_OFFSET)
+            .store(total as u64, Ordering::Relaxed);
         // Last, so that who sees the magic sees the rest.
         header.double_word(MAGIC_OFFSET).store(MAGIC, Ordering::Release);
         Ok(Self::over(mapping, ring_bytes, Some(path.to_path_buf())))
@@ -93,9 +107,16 @@ impl Cable {
     /// # Errors
     /// `InvalidData` when it is no cable or one of another version, and what the file system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)?;
         let metadata = file.metadata()?;
-        if !metadata.is_file() || metadata.len() < HEADER_BYTES as u64 || metadata.len() > total_bytes(RING_BYTES_MAX) as u64 {
+        if !metadata.is_file()
+            || metadata.len() < HEADER_BYTES as u64
+            || metadata.len() > total_bytes(RING_BYTES_MAX) as u64
+        {
             return Err(invalid("the file has another size"));
         }
         let length = metadata.len() as usize;
@@ -122,10 +143,21 @@ impl Cable {
     }
 
     fn over(mapping: Arc<SharedMapping>, ring_bytes: usize, created: Option<PathBuf>) -> Self {
-        let ring = |index: usize| FrameRing::at(&mapping, HEADER_BYTES + index * (CONTROL_BYTES + ring_bytes), ring_bytes);
+        let ring = |index: usize| {
+            FrameRing::at(
+                &mapping,
+                HEADER_BYTES + index * (CONTROL_BYTES + ring_bytes),
+                ring_bytes,
+            )
+        };
         let to_guest = [ring(0), ring(1)];
         let from_guest = [ring(2), ring(3)];
-        Self { mapping, to_guest, from_guest, created }
+        Self {
+            mapping,
+            to_guest,
+            from_guest,
+            created,
+        }
     }
 
     /// The ring of frames to the guest's port 0 or 1. The outside world pushes, the host pops.
@@ -168,7 +200,9 @@ impl Cable {
 
     /// Pulls out the card with this identity; does nothing when another one has taken its place.
     pub(crate) fn detach(&mut self, identity: u64) {
-        self.attached_word().compare_exchange(identity, 0, Ordering::AcqRel, Ordering::Relaxed).ok();
+        self.attached_word()
+            .compare_exchange(identity, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .ok();
     }
 
     /// Whether the card with this identity is the one that is plugged in.

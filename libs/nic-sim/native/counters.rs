@@ -30,7 +30,19 @@ impl PortCounters {
     }
 
     pub(crate) fn from_array(values: [u64; COUNTER_COUNT]) -> Self {
-        let [received_frames, sent_frames, send_dropped_frames, backlog_dropped_frames, descriptor_errors] = values;
-        Self { received_frames, sent_frames, send_dropped_frames, backlog_dropped_frames, descriptor_errors }
+        let [
+            received_frames,
+            sent_frames,
+            send_dropped_frames,
+            backlog_dropped_frames,
+            descriptor_errors,
+        ] = values;
+        Self {
+            received_frames,
+            sent_frames,
+            send_dropped_frames,
+            backlog_dropped_frames,
+            descriptor_errors,
+        }
     }
 }

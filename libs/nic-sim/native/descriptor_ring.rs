@@ -20,7 +20,13 @@ impl DescriptorRing {
             return None;
         }
         let first = self.next;
-        Some(OpenRing { ring: self, memory, base: base.cast(), first, written: 0 })
+        Some(OpenRing {
+            ring: self,
+            memory,
+            base: base.cast(),
+            first,
+            written: 0,
+        })
     }
 }
 
@@ -65,7 +71,8 @@ impl<M: GuestDma + ?Sized> OpenRing<'_, M> {
     fn mark(&self, first: u32, count: u32) {
         if count > 0 {
             let offset = u64::from(first) * DESCRIPTOR_BYTES as u64;
-            self.memory.mark_dirty(self.ring.guest_physical + offset, count as usize * DESCRIPTOR_BYTES);
+            self.memory
+                .mark_dirty(self.ring.guest_physical + offset, count as usize * DESCRIPTOR_BYTES);
         }
     }
 }

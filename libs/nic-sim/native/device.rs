@@ -68,12 +68,25 @@ impl Nic {
     pub fn new(config: NicConfig, cable: Option<Cable>) -> Self {
         assert!(config.buffer_bytes > 0, "buffers must have room");
         let port = |config: PortConfig| {
-            assert!(config.entry_count.is_power_of_two() && config.entry_count <= 32_768, "a power of two");
+            assert!(
+                config.entry_count.is_power_of_two() && config.entry_count <= 32_768,
+                "a power of two"
+            );
             let ring = |guest_physical: u64| {
                 let bytes = u64::from(config.entry_count) * DESCRIPTOR_BYTES as u64;
-                assert!(guest_physical % DESCRIPTOR_BYTES as u64 == 0, "rings are aligned to 16 bytes");
-                assert!(guest_physical.checked_add(bytes).is_some(), "a ring ends inside the address space");
-                DescriptorRing { guest_physical, entry_count: config.entry_count, next: 0 }
+                assert!(
+                    guest_physical.is_multiple_of(DESCRIPTOR_BYTES as u64),
+                    "rings are aligned to 16 bytes"
+                );
+                assert!(
+                    guest_physical.checked_add(bytes).is_some(),
+                    "a ring ends inside the address space"
+                );
+                DescriptorRing {
+                    guest_physical,
+                    entry_count: config.entry_count,
+                    next: 0,
+                }
             };
             Port {
                 config,
@@ -102,7 +115,9 @@ impl Nic {
 
     /// Whether this card's link is up.
     pub fn is_connected(&self) -> bool {
-        self.cable.as_ref().is_some_and(|cable| cable.has_attached(self.identity))
+        self.cable
+            .as_ref()
+            .is_some_and(|cable| cable.has_attached(self.identity))
     }
 
     /// Whether the other end broke the rules of the cable, which is dead since.
@@ -170,7 +185,9 @@ impl Nic {
         let mut moved = 0;
         for _ in 0..burst {
             let Some((address, length)) = ring.next() else { break };
-            let frame = memory.at(address, length).filter(|_| length > 0 && length <= self.frame_bytes_max);
+            let frame = memory
+                .at(address, length)
+                .filter(|_| length > 0 && length <= self.frame_bytes_max);
             match (frame, cable.as_mut().map(|cable| cable.from_guest(index))) {
                 (None, _) => counters.descriptor_errors += 1,
                 (Some(frame), Some(target)) if !target.is_damaged() => {
@@ -190,7 +207,9 @@ impl Nic {
     }
 
     fn receive<M: GuestDma + ?Sized>(&mut self, index: usize, memory: &M, burst: usize, connected: bool) -> usize {
-        let Port { rx, counters, backlog, .. } = &mut self.ports[index];
+        let Port {
+            rx, counters, backlog, ..
+        } = &mut self.ports[index];
         let Some(mut ring) = rx.open(memory) else {
             counters.descriptor_errors += 1;
             return 0;
@@ -216,7 +235,10 @@ impl Nic {
                 (None, None) => break,
             };
             let from_backlog = in_backlog.is_some();
-            match memory.at(address, frame.len()).filter(|_| frame.len() <= self.frame_bytes_max) {
+            match memory
+                .at(address, frame.len())
+                .filter(|_| frame.len() <= self.frame_bytes_max)
+            {
                 Some(buffer) => {
                     // SAFETY: `at` gave room for the frame in guest memory; the frame is in private memory.
                     unsafe { std::ptr::copy_nonoverlapping(frame.as_ptr(), buffer, frame.len()) };
@@ -244,4 +266,4 @@ impl Drop for Nic {
 
 #[cfg(test)]
 #[path = "device_tests.rs"]
-mod tests;
+pub(crate) mod tests;

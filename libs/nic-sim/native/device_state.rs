@@ -83,7 +83,11 @@ fn read_frames<'a>(reader: &mut Reader<'a>) -> Result<[&'a [u8]; NIC_PORT_COUNT]
             return Err(StateError::Malformed);
         }
     }
-    if reader.0.is_empty() { Ok(frames) } else { Err(StateError::Malformed) }
+    if reader.0.is_empty() {
+        Ok(frames)
+    } else {
+        Err(StateError::Malformed)
+    }
 }
 
 fn write_frames(frames: [&[u8]; NIC_PORT_COUNT], out: &mut Vec<u8>) {

@@ -18,7 +18,11 @@ pub(crate) struct FrameBacklog {
 
 impl FrameBacklog {
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, bytes_max }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            bytes_max,
+        }
     }
 
     /// What waits, encoded.

@@ -81,7 +81,8 @@ impl FrameRing {
     /// Marks the ring damaged unless the positions can be true.
     fn check_positions(&mut self) {
         let used = self.tail.wrapping_sub(self.head);
-        if used > self.capacity_bytes || self.tail % RECORD_ALIGN as u64 != 0 || self.head % RECORD_ALIGN as u64 != 0 {
+        let aligned = (self.tail | self.head).is_multiple_of(RECORD_ALIGN as u64);
+        if used > self.capacity_bytes || !aligned {
             self.damaged = true;
         }
     }

@@ -17,7 +17,7 @@ mod frame_ring;
 mod guest_dma;
 mod shared_mapping;
 
-pub use announcement::{announcement_frame, announcement_mac, ANNOUNCEMENT_FRAME_BYTES};
+pub use announcement::{ANNOUNCEMENT_FRAME_BYTES, announcement_frame, announcement_mac};
 pub use cable::{Cable, DEFAULT_RING_BYTES, NIC_PORT_COUNT};
 pub use counters::PortCounters;
 pub use device::{Nic, NicConfig, PortConfig};
