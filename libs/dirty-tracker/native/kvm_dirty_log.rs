@@ -49,7 +49,9 @@ impl KvmDirtyLog {
         // SAFETY: sysconf reads a number and touches no memory.
         let system_page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         if memory.page_size_bytes() != system_page_bytes as u64 {
-            return Err(format!("KVM logs pages of {system_page_bytes} bytes, the memory has another size"));
+            return Err(format!(
+                "KVM logs pages of {system_page_bytes} bytes, the memory has another size"
+            ));
         }
         let longest = memory.slots().iter().map(|slot| slot.page_count).max().unwrap_or(0);
         Ok(Self {
@@ -73,11 +75,14 @@ impl KvmDirtyLog {
     fn set_logging(&self, on: bool) -> Result<(), CapsuleError> {
         let page_size_bytes = self.memory.page_size_bytes();
         let base = self.memory.base() as u64;
-        // All of them, even if one fails: the first failure is told.
-        self.memory.slots().iter().fold(Ok(()), |result, slot| {
+        let mut result = Ok(());
+        for slot in self.memory.slots() {
             let host_address = base + slot.first_page * page_size_bytes;
-            result.and(set_logging(self.vm_fd, slot, host_address, slot.page_count * page_size_bytes, on))
-        })
+            let size_bytes = slot.page_count * page_size_bytes;
+            // All of them, even if one fails: the first failure is told.
+            result = result.and(set_logging(self.vm_fd, slot, host_address, size_bytes, on));
+        }
+        result
     }
 
     /// Moves the log of one slot into `fresh`.
@@ -134,7 +139,13 @@ impl DirtySource for KvmDirtyLog {
 
     fn start(&self) -> Result<(), CapsuleError> {
         let mut state = self.state();
-        let State { started, manual_protect, fresh, uncertain, log } = &mut *state;
+        let State {
+            started,
+            manual_protect,
+            fresh,
+            uncertain,
+            log,
+        } = &mut *state;
         if !*started {
             *manual_protect = enable_manual_protect(self.vm_fd)?;
             if let Err(error) = self.set_logging(true) {
@@ -156,7 +167,13 @@ impl DirtySource for KvmDirtyLog {
 
     fn collect(&self, bitmap: &mut [u64]) -> Result<u64, CapsuleError> {
         let mut state = self.state();
-        let State { started, manual_protect, fresh, uncertain, log } = &mut *state;
+        let State {
+            started,
+            manual_protect,
+            fresh,
+            uncertain,
+            log,
+        } = &mut *state;
         if !*started {
             return Err(CapsuleError::Unsupported);
         }

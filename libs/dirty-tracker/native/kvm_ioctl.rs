@@ -27,7 +27,10 @@ pub(crate) fn enable_manual_protect(vm_fd: i32) -> Result<bool, CapsuleError> {
         return Ok(false);
     }
     // Without KVM_DIRTY_LOG_INITIALLY_SET: the log begins empty, with every page protected that has a mapping.
-    let mut capability = kvm_enable_cap { cap: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, ..Default::default() };
+    let mut capability = kvm_enable_cap {
+        cap: KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+        ..Default::default()
+    };
     capability.args[0] = u64::from(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
     // SAFETY: the argument has the kernel's layout and no pointers.
     unsafe { ioctl::call(vm_fd, KVM_ENABLE_CAP, &mut capability) }.map(|_| true)
@@ -58,7 +61,9 @@ pub(crate) fn get_log(vm_fd: i32, slot: u32, page_count: u64, words: &mut [u64])
     let mut log = kvm_dirty_log {
         slot,
         padding1: 0,
-        __bindgen_anon_1: kvm_dirty_log__bindgen_ty_1 { dirty_bitmap: words.as_mut_ptr().cast() },
+        __bindgen_anon_1: kvm_dirty_log__bindgen_ty_1 {
+            dirty_bitmap: words.as_mut_ptr().cast(),
+        },
     };
     // SAFETY: KVM writes one bit a page of the slot, rounded up to words, for which there is room.
     unsafe { ioctl::call(vm_fd, KVM_GET_DIRTY_LOG, &mut log) }.map(drop)
@@ -78,7 +83,9 @@ pub(crate) fn clear_log(
         slot,
         num_pages: page_count as u32,
         first_page,
-        __bindgen_anon_1: kvm_clear_dirty_log__bindgen_ty_1 { dirty_bitmap: words.as_mut_ptr().cast() },
+        __bindgen_anon_1: kvm_clear_dirty_log__bindgen_ty_1 {
+            dirty_bitmap: words.as_mut_ptr().cast(),
+        },
     };
     // SAFETY: KVM reads one bit a page, rounded up to words, which are there.
     unsafe { ioctl::call(vm_fd, KVM_CLEAR_DIRTY_LOG, &mut log) }.map(drop)

@@ -46,7 +46,9 @@ mod tests {
     use super::*;
 
     fn bits(words: &[u64]) -> Vec<u64> {
-        (0..words.len() as u64 * 64).filter(|&page| words[(page / 64) as usize] >> (page % 64) & 1 == 1).collect()
+        (0..words.len() as u64 * 64)
+            .filter(|&page| words[(page / 64) as usize] >> (page % 64) & 1 == 1)
+            .collect()
     }
 
     #[test]
@@ -67,8 +69,11 @@ mod tests {
             for count in [1, 63, 64, 65, 128, 150, 192] {
                 let mut words = [0; 6];
                 add_at(&mut words, first, &source, count);
-                let expected: Vec<u64> =
-                    bits(&source).into_iter().filter(|&page| page < count).map(|page| page + first).collect();
+                let expected: Vec<u64> = bits(&source)
+                    .into_iter()
+                    .filter(|&page| page < count)
+                    .map(|page| page + first)
+                    .collect();
                 assert_eq!(bits(&words), expected, "first {first}, count {count}");
             }
         }

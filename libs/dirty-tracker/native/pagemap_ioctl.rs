@@ -60,7 +60,11 @@ pub(crate) fn scan_written(
         flags,
         start,
         end,
-        vec: if regions.is_empty() { 0 } else { regions.as_mut_ptr() as u64 },
+        vec: if regions.is_empty() {
+            0
+        } else {
+            regions.as_mut_ptr() as u64
+        },
         vec_len: regions.len() as u64,
         category_mask: IS_WRITTEN,
         // With UFFD_FEATURE_WP_UNPOPULATED a page that was never touched counts as written.
@@ -70,5 +74,8 @@ pub(crate) fn scan_written(
     };
     // SAFETY: the argument has the kernel's layout and says its own size; `vec` and `vec_len` name the caller's buffer.
     let region_count = unsafe { ioctl::call(pagemap_fd, PAGEMAP_SCAN, &mut argument) }?;
-    Ok(Scanned { region_count: region_count as usize, walk_end: argument.walk_end })
+    Ok(Scanned {
+        region_count: region_count as usize,
+        walk_end: argument.walk_end,
+    })
 }

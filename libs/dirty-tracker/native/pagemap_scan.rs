@@ -19,7 +19,8 @@ const CHUNK_BYTES: u64 = 256 << 20;
 /// one step, under the lock of their page table, so no write falls between.
 ///
 /// Only populated pages are protected and reported. A page populated later was never protected, and is reported for that.
-/// Giving memory back (`MADV_DONTNEED`) is not a write.
+/// Giving memory back (`MADV_DONTNEED`) is not a write; the first read of a page never touched, which maps the zero page
+/// there, is taken for one. (Leaving the zero page out would lose writes of zeros, as the kernel may map it for them.)
 pub struct PagemapScan {
     memory: Capsule<MemoryTable>,
     pagemap_fd: i32,
@@ -56,14 +57,19 @@ impl PagemapScan {
             memory,
         };
         let (start, end) = tracker.range();
-        scan_written(pagemap_fd, CHECK_WPASYNC, (start, end.min(start + tracker.memory.page_size_bytes())), &mut [])
-            .map_err(|error| match error {
-                CapsuleError::Os(libc::EPERM) => {
-                    "the memory is not registered for asynchronous write protection (Linux 6.7)".to_owned()
-                }
-                CapsuleError::Os(libc::ENOTTY) => "the kernel has no PAGEMAP_SCAN (Linux 6.7)".to_owned(),
-                error => format!("PAGEMAP_SCAN: {error}"),
-            })?;
+        scan_written(
+            pagemap_fd,
+            CHECK_WPASYNC,
+            (start, end.min(start + tracker.memory.page_size_bytes())),
+            &mut [],
+        )
+        .map_err(|error| match error {
+            CapsuleError::Os(libc::EPERM) => {
+                "the memory is not registered for asynchronous write protection (Linux 6.7)".to_owned()
+            }
+            CapsuleError::Os(libc::ENOTTY) => "the kernel has no PAGEMAP_SCAN (Linux 6.7)".to_owned(),
+            error => format!("PAGEMAP_SCAN: {error}"),
+        })?;
         Ok(tracker)
     }
 
@@ -85,7 +91,12 @@ impl PagemapScan {
         while start < end {
             let chunk_end = end.min(start + CHUNK_BYTES);
             while start < chunk_end {
-                let scanned = scan_written(self.pagemap_fd, WP_MATCHING | CHECK_WPASYNC, (start, chunk_end), regions)?;
+                let scanned = scan_written(
+                    self.pagemap_fd,
+                    WP_MATCHING | CHECK_WPASYNC,
+                    (start, chunk_end),
+                    regions,
+                )?;
                 for region in &regions[..scanned.region_count.min(regions.len())] {
                     let first = (region.start - base) / page_size_bytes;
                     let last = (region.end - base).div_ceil(page_size_bytes);
@@ -117,7 +128,12 @@ impl DirtySource for PagemapScan {
 
     fn collect(&self, bitmap: &mut [u64]) -> Result<u64, CapsuleError> {
         let mut state = self.state();
-        let State { started, fresh, uncertain, regions } = &mut *state;
+        let State {
+            started,
+            fresh,
+            uncertain,
+            regions,
+        } = &mut *state;
         if !*started {
             return Err(CapsuleError::Unsupported);
         }

@@ -34,7 +34,9 @@ pub fn create_kvm_dirty_log_tracker(memory: JsCapsule<MemoryTable>) -> Result<Na
 #[napi]
 impl NativeTracker {
     fn over(source: impl DirtySource + 'static) -> Self {
-        Self { source: Capsule::<DirtyTable>::export(source) }
+        Self {
+            source: Capsule::<DirtyTable>::export(source),
+        }
     }
 
     #[napi(getter)]
@@ -50,17 +52,25 @@ impl NativeTracker {
 
     #[napi(ts_return_type = "Promise<void>")]
     pub fn start(&self) -> AsyncTask<Switch> {
-        AsyncTask::new(Switch { source: self.source.clone(), on: true })
+        AsyncTask::new(Switch {
+            source: self.source.clone(),
+            on: true,
+        })
     }
 
     #[napi(ts_return_type = "Promise<void>")]
     pub fn stop(&self) -> AsyncTask<Switch> {
-        AsyncTask::new(Switch { source: self.source.clone(), on: false })
+        AsyncTask::new(Switch {
+            source: self.source.clone(),
+            on: false,
+        })
     }
 
     #[napi(ts_return_type = "Promise<CollectedPages>")]
     pub fn collect(&self) -> AsyncTask<Collect> {
-        AsyncTask::new(Collect { source: self.source.clone() })
+        AsyncTask::new(Collect {
+            source: self.source.clone(),
+        })
     }
 }
 
@@ -74,7 +84,12 @@ impl Task for Switch {
     type JsValue = ();
 
     fn compute(&mut self) -> Result<()> {
-        if self.on { self.source.start() } else { self.source.stop() }.map_err(failed)
+        if self.on {
+            self.source.start()
+        } else {
+            self.source.stop()
+        }
+        .map_err(failed)
     }
 
     fn resolve(&mut self, _env: Env, _output: ()) -> Result<()> {
@@ -94,11 +109,20 @@ impl Task for Collect {
         // Not into the caller's array: nothing keeps JavaScript from detaching it meanwhile.
         let mut words = vec![0; self.source.page_count().div_ceil(64) as usize];
         let page_count = self.source.collect(&mut words).map_err(failed)?;
-        Ok((words.iter().flat_map(|&word| [word as u32, (word >> 32) as u32]).collect(), page_count))
+        Ok((
+            words
+                .iter()
+                .flat_map(|&word| [word as u32, (word >> 32) as u32])
+                .collect(),
+            page_count,
+        ))
     }
 
     fn resolve(&mut self, _env: Env, (words, page_count): Self::Output) -> Result<CollectedPages> {
-        Ok(CollectedPages { words: words.into(), page_count: page_count as f64 })
+        Ok(CollectedPages {
+            words: words.into(),
+            page_count: page_count as f64,
+        })
     }
 }
 
@@ -108,7 +132,10 @@ fn unsupported(missing: String) -> Error {
 
 fn failed(error: CapsuleError) -> Error {
     let (code, message) = match error {
-        CapsuleError::Unsupported => ("ERR_GODWIT_NOT_TRACKING", "writes are recorded from start() on".to_owned()),
+        CapsuleError::Unsupported => (
+            "ERR_GODWIT_NOT_TRACKING",
+            "writes are recorded from start() on".to_owned(),
+        ),
         error => ("ERR_GODWIT_NATIVE_FAILED", format!("dirty tracking: {error}")),
     };
     Error::new(Status::GenericFailure, format!("{code}: {message}"))

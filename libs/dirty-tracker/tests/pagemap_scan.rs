@@ -12,7 +12,11 @@ use tracked::{Backing, PAGE_WORDS, Shadow, map, memory, pages, words};
 const PAGE_COUNT: usize = 5000;
 
 fn tracked() -> Option<(Capsule<MemoryTable>, PagemapScan)> {
-    let backing = Backing { userfault: true, pagemap: true, ..Backing::default() };
+    let backing = Backing {
+        userfault: true,
+        pagemap: true,
+        ..Backing::default()
+    };
     let tracked = memory(map(PAGE_COUNT), PAGE_COUNT, backing)
         .and_then(|memory| PagemapScan::new(memory.clone()).map(|tracker| (memory, tracker)));
     tracked.map_err(|missing| eprintln!("skipped: {missing}")).ok()
@@ -40,14 +44,19 @@ fn no_write_of_concurrent_threads_is_lost() {
             scope.spawn(move || {
                 let mut random = seed;
                 while !stopped.load(Ordering::Relaxed) {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     // Half of the memory, of which ever more is populated.
                     let word = (random >> 33) as usize % (PAGE_COUNT / 2) * PAGE_WORDS;
                     words(memory)[word + seed as usize].fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
-        while words(&memory)[..64 * PAGE_WORDS].iter().all(|word| word.load(Ordering::Relaxed) == 0) {
+        while words(&memory)[..64 * PAGE_WORDS]
+            .iter()
+            .all(|word| word.load(Ordering::Relaxed) == 0)
+        {
             thread::yield_now();
         }
         let mut shadow = Shadow::begin(&memory, &tracker);
@@ -120,5 +129,11 @@ fn starts_afresh_and_collects_only_when_started() {
 fn says_what_is_missing() {
     let refused = |backing| PagemapScan::new(memory(map(8), 8, backing).unwrap()).err().unwrap();
     assert!(refused(Backing::default()).contains("pagemap"));
-    assert!(refused(Backing { pagemap: true, ..Backing::default() }).contains("userfaultfd"));
+    assert!(
+        refused(Backing {
+            pagemap: true,
+            ..Backing::default()
+        })
+        .contains("userfaultfd")
+    );
 }

@@ -70,7 +70,10 @@ unsafe impl Memory for Mapping {
     }
     fn present(&self, first_page: u64, page_count: u64, bitmap: &mut [u64]) -> Result<u64, CapsuleError> {
         let mut resident = vec![0u8; page_count as usize];
-        let start = self.base.wrapping_add(first_page as usize * PAGE_BYTES).cast::<c_void>();
+        let start = self
+            .base
+            .wrapping_add(first_page as usize * PAGE_BYTES)
+            .cast::<c_void>();
         // SAFETY: the run lies in the mapping (the capsule's wrapper checked it) and there is a byte for each page.
         if unsafe { libc::mincore(start, resident.len() * PAGE_BYTES, resident.as_mut_ptr()) } != 0 {
             return Err(CapsuleError::last_os());
@@ -124,7 +127,12 @@ pub fn register(base: *mut u8, page_count: usize) -> Result<OwnedFd, String> {
     if unsafe { libc::ioctl(fd.as_raw_fd(), UFFDIO_API as _, &mut api) } != 0 {
         return Err(format!("UFFD_FEATURE_WP_ASYNC: {}", std::io::Error::last_os_error()));
     }
-    let mut range = [base as u64, (page_count * PAGE_BYTES) as u64, UFFDIO_REGISTER_MODE_WP, 0];
+    let mut range = [
+        base as u64,
+        (page_count * PAGE_BYTES) as u64,
+        UFFDIO_REGISTER_MODE_WP,
+        0,
+    ];
     // SAFETY: four words, as struct uffdio_register has, that name a mapping of the caller.
     if unsafe { libc::ioctl(fd.as_raw_fd(), UFFDIO_REGISTER as _, &mut range) } != 0 {
         return Err(format!("UFFDIO_REGISTER: {}", std::io::Error::last_os_error()));
@@ -143,7 +151,9 @@ pub fn memory(base: *mut u8, page_count: usize, backing: Backing) -> Result<Caps
         pagemap: pagemap.map_err(|error| format!("/proc/self/pagemap: {error}"))?,
         vm_fd: backing.vm_fd,
         slots: backing.slots,
-        marks: backing.device_marks.then(|| (0..page_count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect()),
+        marks: backing
+            .device_marks
+            .then(|| (0..page_count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect()),
     }))
 }
 
@@ -156,7 +166,9 @@ pub fn words(memory: &Capsule<MemoryTable>) -> &[AtomicU64] {
 
 /// Pages named by a bitmap.
 pub fn pages(bitmap: &[u64]) -> Vec<usize> {
-    (0..bitmap.len() * 64).filter(|page| bitmap[page / 64] >> (page % 64) & 1 == 1).collect()
+    (0..bitmap.len() * 64)
+        .filter(|page| bitmap[page / 64] >> (page % 64) & 1 == 1)
+        .collect()
 }
 
 /// What a destination would hold: pages as they were when last reported.
@@ -169,7 +181,10 @@ impl Shadow {
     /// Starts tracking, then copies all that is populated.
     pub fn begin(memory: &Capsule<MemoryTable>, source: &dyn DirtySource) -> Self {
         let word_count = memory.page_count().div_ceil(64) as usize;
-        let mut shadow = Self { copy: vec![0; words(memory).len()], word_count };
+        let mut shadow = Self {
+            copy: vec![0; words(memory).len()],
+            word_count,
+        };
         source.start().unwrap();
         let mut present = vec![0; word_count];
         memory.present(0, memory.page_count(), &mut present).unwrap();
@@ -190,15 +205,19 @@ impl Shadow {
     fn copy_pages(&mut self, memory: &Capsule<MemoryTable>, pages: &[usize]) {
         let words = words(memory);
         for &page in pages {
-            for index in page * PAGE_WORDS..(page + 1) * PAGE_WORDS {
-                self.copy[index] = words[index].load(Ordering::Relaxed);
+            let run = page * PAGE_WORDS..(page + 1) * PAGE_WORDS;
+            for (copy, word) in self.copy[run.clone()].iter_mut().zip(&words[run]) {
+                *copy = word.load(Ordering::Relaxed);
             }
         }
     }
 
     /// Pages whose copy is not the memory.
     pub fn stale(&self, memory: &Capsule<MemoryTable>) -> Vec<usize> {
-        let differs = words(memory).iter().zip(&self.copy).map(|(word, copy)| word.load(Ordering::Relaxed) != *copy);
+        let differs = words(memory)
+            .iter()
+            .zip(&self.copy)
+            .map(|(word, copy)| word.load(Ordering::Relaxed) != *copy);
         let mut stale: Vec<usize> = differs
             .enumerate()
             .filter(|(_, differs)| *differs)
