@@ -81,8 +81,9 @@ typedef struct godwit_memory {
   int32_t pagemap_fd;   /* /proc/self/pagemap, or -1 */
   uint32_t slot_count;
   const godwit_memory_slot *slots;
-  /* One bit a page, set atomically by devices of this process that write guest memory (software marks); a tracker
-   * that cannot see such writes fetches and clears it. NULL when there are none. */
+  /* One bit a page, set atomically by devices of this process that write guest memory (software marks), after the
+   * write: set before, the write could fall behind the collection that takes the mark. A tracker that cannot see such
+   * writes fetches and clears it. NULL when there are none. */
   uint64_t *device_marks;
   /* Sets the bit of each page in [first_page, first_page + page_count) that is populated; the caller cleared the
    * words. A page that is not present reads as zero. Returns how many are present. */
