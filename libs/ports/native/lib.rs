@@ -13,6 +13,8 @@ mod error;
 mod execution;
 #[cfg(feature = "napi")]
 mod js;
+#[cfg(feature = "napi")]
+mod js_view;
 mod memory;
 mod scanner;
 
@@ -25,5 +27,7 @@ pub use error::CapsuleError;
 pub use execution::Execution;
 #[cfg(feature = "napi")]
 pub use js::JsCapsule;
+#[cfg(feature = "napi")]
+pub use js_view::{JsView, ViewElement};
 pub use memory::{Memory, MemorySlot};
 pub use scanner::Scanner;
