@@ -32,6 +32,11 @@ fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("not a cable: {reason}"))
 }
 
+fn new_identity() -> u64 {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    (u64::from(std::process::id()) << 32) | u64::from(COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
 const fn total_bytes(ring_bytes: usize) -> usize {
     HEADER_BYTES + 2 * NIC_PORT_COUNT * (CONTROL_BYTES + ring_bytes)
 }
@@ -45,6 +50,8 @@ pub struct Cable {
     mapping: Arc<SharedMapping>,
     to_guest: [FrameRing; NIC_PORT_COUNT],
     from_guest: [FrameRing; NIC_PORT_COUNT],
+    /// Tells this value from others that opened the same cable, in this process or another.
+    identity: u64,
     /// The file to remove at the end: at the creator's end only.
     created: Option<PathBuf>,
 }
@@ -156,6 +163,7 @@ impl Cable {
             mapping,
             to_guest,
             from_guest,
+            identity: new_identity(),
             created,
         }
     }
@@ -186,28 +194,31 @@ impl Cable {
         self.attached_word().load(Ordering::Acquire) != 0
     }
 
-    /// Plugs in the card with this identity (host's end): stale frames are thrown away, then the link is up. An earlier
-    /// card at this end is out of it from now on.
-    pub(crate) fn attach(&mut self, identity: u64) {
+    /// Plugs in what holds this end (host's end), when it is not: frames left from before are thrown away, then the link
+    /// is up. Whoever was plugged in at this end before is out of it from now on.
+    pub fn attach(&mut self) {
+        if self.is_attached_here() {
+            return;
+        }
         for ring in &mut self.to_guest {
             ring.discard_all();
         }
         for ring in &mut self.from_guest {
             ring.resynchronise();
         }
-        self.attached_word().store(identity, Ordering::Release);
+        self.attached_word().store(self.identity, Ordering::Release);
     }
 
-    /// Pulls out the card with this identity; does nothing when another one has taken its place.
-    pub(crate) fn detach(&mut self, identity: u64) {
+    /// Pulls out what holds this end; does nothing when another one has taken its place.
+    pub fn detach(&mut self) {
         self.attached_word()
-            .compare_exchange(identity, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(self.identity, 0, Ordering::AcqRel, Ordering::Relaxed)
             .ok();
     }
 
-    /// Whether the card with this identity is the one that is plugged in.
-    pub(crate) fn has_attached(&self, identity: u64) -> bool {
-        self.attached_word().load(Ordering::Acquire) == identity
+    /// Whether what is plugged in at the host's end is the holder of this value.
+    pub fn is_attached_here(&self) -> bool {
+        self.created.is_none() && self.attached_word().load(Ordering::Acquire) == self.identity
     }
 
     fn attached_word(&self) -> &AtomicU64 {
@@ -217,8 +228,9 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        if let Some(path) = &self.created {
-            fs::remove_file(path).ok();
+        match &self.created {
+            Some(path) => fs::remove_file(path).unwrap_or(()),
+            None => self.detach(),
         }
     }
 }

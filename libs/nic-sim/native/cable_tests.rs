@@ -31,13 +31,13 @@ fn a_card_that_is_plugged_in_finds_nothing_stale_and_unplugs_only_itself() {
     let mut world = Cable::create(&path, 8192).unwrap();
     assert!(world.to_guest(0).push(&[1; 64]));
     let mut first = Cable::open(&path).unwrap();
-    first.attach(1);
+    first.attach();
     assert!(world.is_attached() && first.to_guest(0).is_empty());
     let mut second = Cable::open(&path).unwrap();
-    second.attach(2);
-    first.detach(1);
-    assert!(world.is_attached() && second.has_attached(2) && !first.has_attached(1));
-    second.detach(2);
+    second.attach();
+    first.detach();
+    assert!(world.is_attached() && second.is_attached_here() && !first.is_attached_here());
+    second.detach();
     assert!(!world.is_attached());
 }
 

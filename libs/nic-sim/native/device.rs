@@ -1,7 +1,5 @@
 //! The card itself.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use crate::announcement::announcement_frame;
 use crate::cable::{Cable, NIC_PORT_COUNT};
 use crate::counters::PortCounters;
@@ -49,13 +47,6 @@ pub struct Nic {
     pub(crate) ports: [Port; NIC_PORT_COUNT],
     pub(crate) cable: Option<Cable>,
     frame_bytes_max: usize,
-    identity: u64,
-}
-
-/// Tells cards apart, within this machine, so that a card leaves another's link alone.
-fn new_identity() -> u64 {
-    static COUNT: AtomicU32 = AtomicU32::new(1);
-    (u64::from(std::process::id()) << 32) | u64::from(COUNT.fetch_add(1, Ordering::Relaxed).max(1))
 }
 
 impl Nic {
@@ -101,7 +92,6 @@ impl Nic {
             ports: config.ports.map(port),
             cable,
             frame_bytes_max: config.buffer_bytes.min(MAX_FRAME_BYTES),
-            identity: new_identity(),
         }
     }
 
@@ -115,9 +105,7 @@ impl Nic {
 
     /// Whether this card's link is up.
     pub fn is_connected(&self) -> bool {
-        self.cable
-            .as_ref()
-            .is_some_and(|cable| cable.has_attached(self.identity))
+        self.cable.as_ref().is_some_and(Cable::is_attached_here)
     }
 
     /// Whether the other end broke the rules of the cable, which is dead since.
@@ -127,18 +115,16 @@ impl Nic {
 
     /// Plugs the card in, when it is not: frames that were left in the cable from before are thrown away.
     pub fn connect(&mut self) {
-        let identity = self.identity;
-        if let Some(cable) = self.cable.as_mut()
-            && !cable.has_attached(identity)
-        {
-            cable.attach(identity);
+        if let Some(cable) = self.cable.as_mut() {
+            cable.attach();
         }
     }
 
-    /// Pulls the card out: for a source whose guest has gone, after the last [`Nic::drain_late`].
+    /// Pulls the card out: for a source whose guest has gone, after the last [`Nic::drain_late`]. Dropping the card does
+    /// the same.
     pub fn disconnect(&mut self) {
         if let Some(cable) = self.cable.as_mut() {
-            cable.detach(self.identity);
+            cable.detach();
         }
     }
 
@@ -255,12 +241,6 @@ impl Nic {
             }
         }
         moved
-    }
-}
-
-impl Drop for Nic {
-    fn drop(&mut self) {
-        self.disconnect();
     }
 }
 
