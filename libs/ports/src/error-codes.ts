@@ -5,6 +5,7 @@ export const ERROR_CODES = {
   ERR_GODWIT_NATIVE_FAILED: 'native code failed; the cause names the system call',
   ERR_GODWIT_CONNECT_FAILED: 'no connection to the peer',
   ERR_GODWIT_LISTEN_FAILED: 'cannot listen there, as when the port is in use',
+  ERR_GODWIT_INSECURE: 'an unencrypted connection beyond this machine, which was not allowed',
   ERR_GODWIT_CONNECTION_CLOSED: 'the connection was closed or broke',
   ERR_GODWIT_PEER_TIMEOUT: 'the peer said nothing for too long',
   ERR_GODWIT_INTERRUPTED: 'the transfer was ended from this side',
