@@ -118,7 +118,9 @@ impl Stream {
                 1.. => {
                     stalled_since = None;
                     self.count(direction, moved as u64);
-                    if let Some(pacer) = &mut pacer {
+                    if let Some(pacer) = &mut pacer
+                        && self.link_bytes_per_second.load(Ordering::Relaxed) != 0
+                    {
                         pacer.sent(moved as usize);
                     }
                     self.ended()?;
