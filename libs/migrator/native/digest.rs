@@ -1,0 +1,162 @@
+//! The arrival digest: the destination's hash of each page as it was last installed, against the source's hash of its
+//! frozen memory. It compares neither with what was sent, so that a write that was lost, a page that was torn and one
+//! that was left stale all show.
+
+use crate::destination_pump::DestinationPump;
+use crate::frame::{FrameType, u32_at, u64_at};
+use crate::page_hashes::hash_page;
+use crate::page_runs;
+use crate::pump_error::PumpError;
+use crate::source_pump::SourcePump;
+
+const ENTRY_BYTES: usize = 16;
+const ENTRIES_MAX: usize = 65_536;
+/// How many differing pages are named.
+const NAMED_PAGES_MAX: usize = 16;
+
+/// What came of the comparison.
+#[derive(Debug, Clone, Default)]
+pub struct Verification {
+    pub compared_pages: u64,
+    pub mismatched_pages: u64,
+    /// The first few that differ.
+    pub named_pages: Vec<u64>,
+}
+
+impl SourcePump {
+    /// Hashes the frozen memory, sends the hashes and hears the verdict. After RUNNING, outside the blackout.
+    pub fn verify(&mut self) -> Result<Verification, PumpError> {
+        let page_size_bytes = self.parts.memory.page_size_bytes() as usize;
+        let zero_page = vec![0_u8; page_size_bytes];
+        // SAFETY: the buffer is a page long.
+        let zero_page_hash = unsafe { hash_page(zero_page.as_ptr(), page_size_bytes) };
+        let mut entries = Vec::with_capacity(ENTRIES_MAX * ENTRY_BYTES);
+        let mut named_count = 0_u64;
+        for run in page_runs::of_bitmap(&self.present()?) {
+            for page in run.first_page..run.first_page + run.page_count {
+                let bytes = self.parts.memory.base().wrapping_add(page as usize * page_size_bytes);
+                // SAFETY: a page of the memory that the bitmap of the memory itself named; the guest is frozen.
+                let hash = unsafe { hash_page(bytes, page_size_bytes) };
+                if hash == zero_page_hash {
+                    continue;
+                }
+                entries.extend_from_slice(&(page as u32).to_le_bytes());
+                entries.extend_from_slice(&[0; 4]);
+                entries.extend_from_slice(&hash.to_le_bytes());
+                named_count += 1;
+                if entries.len() == ENTRIES_MAX * ENTRY_BYTES {
+                    self.send_digest(&entries)?;
+                    entries.clear();
+                }
+            }
+        }
+        self.send_digest(&entries)?;
+        self.parts
+            .link
+            .send(FrameType::DigestEnd, &named_count.to_le_bytes(), &[])
+            .map_err(|error| self.broken(error))?;
+        self.expect_reply(FrameType::Verified, &[])?;
+        if self.body.len() < 16 || !self.body.len().is_multiple_of(8) {
+            return Err(PumpError::protocol("a VERIFIED frame of a wrong length"));
+        }
+        Ok(Verification {
+            compared_pages: u64_at(&self.body, 0),
+            mismatched_pages: u64_at(&self.body, 8),
+            named_pages: self.body[16..]
+                .chunks_exact(8)
+                .take(NAMED_PAGES_MAX)
+                .map(|page| u64_at(page, 0))
+                .collect(),
+        })
+    }
+
+    fn send_digest(&mut self, entries: &[u8]) -> Result<(), PumpError> {
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        body.extend_from_slice(&((entries.len() / ENTRY_BYTES) as u32).to_le_bytes());
+        body.extend_from_slice(entries);
+        let sent = self.parts.link.send(FrameType::Digest, &body, &[]);
+        self.body = body;
+        sent.map_err(|error| self.broken(error))
+    }
+}
+
+impl DestinationPump {
+    /// Answers the source's digest, while the guest runs here already.
+    pub fn verify(&mut self) -> Result<Verification, PumpError> {
+        let hashes = self
+            .hashes
+            .take()
+            .ok_or_else(|| PumpError::protocol("a digest was not agreed on"))?;
+        let page_count = self.parts.memory.page_count();
+        let mut compared = vec![0_u64; page_count.div_ceil(64) as usize];
+        let mut verification = Verification::default();
+        let mut body = Vec::new();
+        loop {
+            let header = self
+                .parts
+                .link
+                .receive(&mut body)
+                .map_err(|error| PumpError::link(error, "waiting for the source's digest"))?;
+            match header.kind {
+                FrameType::Digest => {
+                    if body.len() < 4 || body.len() - 4 != u32_at(&body, 0) as usize * ENTRY_BYTES {
+                        return Err(PumpError::protocol("a DIGEST frame of a wrong length"));
+                    }
+                    for entry in body[4..].chunks_exact(ENTRY_BYTES) {
+                        let (page, hash) = (u64::from(u32_at(entry, 0)), u64_at(entry, 8));
+                        if page >= page_count {
+                            return Err(PumpError::new(
+                                "ERR_GODWIT_PAGE_RANGE",
+                                "a DIGEST names a page outside memory",
+                            ));
+                        }
+                        compared[page as usize / 64] |= 1 << (page % 64);
+                        verification.compare(page, hashes.get(page) == hash);
+                    }
+                }
+                FrameType::DigestEnd if body.len() == 8 => break,
+                FrameType::Failed => return Err(PumpError::from_peer(&body)),
+                kind => {
+                    return Err(PumpError::protocol(format!(
+                        "the source sent {kind:?} instead of its digest"
+                    )));
+                }
+            }
+        }
+        // Pages that hold something here and are zero, or not there, at the source.
+        if hashes.nonzero_count() != verification.compared_pages || verification.mismatched_pages > 0 {
+            for page in 0..page_count {
+                if hashes.get(page) != 0 && compared[page as usize / 64] >> (page % 64) & 1 == 0 {
+                    verification.compare(page, false);
+                }
+            }
+        }
+        self.answer(&verification)?;
+        Ok(verification)
+    }
+
+    fn answer(&mut self, verification: &Verification) -> Result<(), PumpError> {
+        let mut body = verification.compared_pages.to_le_bytes().to_vec();
+        body.extend_from_slice(&verification.mismatched_pages.to_le_bytes());
+        for page in &verification.named_pages {
+            body.extend_from_slice(&page.to_le_bytes());
+        }
+        self.parts
+            .link
+            .send(FrameType::Verified, &body, &[])
+            .map_err(|error| PumpError::link(error, "answering the source's digest"))
+    }
+}
+
+impl Verification {
+    fn compare(&mut self, page: u64, equal: bool) {
+        self.compared_pages += 1;
+        if !equal {
+            self.mismatched_pages += 1;
+            if self.named_pages.len() < NAMED_PAGES_MAX {
+                self.named_pages.push(page);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+use crate::frame::{FrameType, u64_at};
+use crate::page_runs;
+use crate::pump_error::PumpError;
+use crate::source_pump::SourcePump;
+
+/// How long each part of the blackout took, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Switchover {
+    /// From the call that stops the processors here to the moment they run there.
+    pub blackout_ns: u64,
+    pub pause_ns: u64,
+    pub collect_ns: u64,
+    pub send_ns: u64,
+    pub state_ns: u64,
+    pub start_ns: u64,
+    /// Everything that left during the blackout.
+    pub wire_bytes: u64,
+    pub state_bytes: u64,
+    pub pages: u64,
+    pub destination_cpu_us: u64,
+    /// When the processors were told to stop, and when COMMIT left, on this machine's CLOCK_MONOTONIC.
+    pub paused_at_ns: u64,
+    pub committed_at_ns: u64,
+}
+
+/// Where a switchover that did not succeed leaves the guest.
+#[derive(Debug)]
+pub enum SwitchoverFailure {
+    /// It runs here again, as if nothing had happened.
+    Resumed(PumpError),
+    /// COMMIT left, and RUNNING did not come: it may run there. Here it stays frozen. With what was measured so far.
+    InDoubt(PumpError, Switchover),
+}
+
+impl SourcePump {
+    /// Stops the guest here and starts it there: one critical section without a JavaScript turn.
+    ///
+    /// pause - collect the last dirty set - send it - save and send the execution state - READY - COMMIT - RUNNING.
+    /// Whatever fails before COMMIT resumes the guest here at once.
+    pub fn switchover(
+        &mut self,
+        pending: &mut Vec<u64>,
+        encode: bool,
+        epoch: u64,
+    ) -> Result<Switchover, SwitchoverFailure> {
+        let paused_at = self.now_ns();
+        let mut timing = Switchover { paused_at_ns: paused_at, ..Switchover::default() };
+        if let Err(error) = self.move_everything(pending, encode, epoch, paused_at, &mut timing) {
+            return Err(SwitchoverFailure::Resumed(self.resume_after(error)));
+        }
+        if !self.cancellation.commit() {
+            let cancelled = self.cancellation.check().err();
+            let error = cancelled.unwrap_or_else(|| PumpError::protocol("committed twice"));
+            return Err(SwitchoverFailure::Resumed(self.resume_after(error)));
+        }
+        let committed_at = self.now_ns();
+        timing.committed_at_ns = committed_at;
+        if let Err(error) = self.commit(epoch) {
+            return Err(SwitchoverFailure::InDoubt(error, timing));
+        }
+        let heard_at = self.now_ns();
+        // RUNNING: epoch, start time there, CPU time there.
+        let started_at = if self.parts.same_clock {
+            u64_at(&self.body, 8)
+        } else {
+            heard_at
+        };
+        timing.destination_cpu_us = u64_at(&self.body, 16);
+        timing.start_ns = started_at.saturating_sub(committed_at);
+        timing.blackout_ns = started_at.saturating_sub(paused_at);
+        Ok(timing)
+    }
+
+    fn move_everything(
+        &mut self,
+        pending: &mut Vec<u64>,
+        encode: bool,
+        epoch: u64,
+        paused_at: u64,
+        timing: &mut Switchover,
+    ) -> Result<(), PumpError> {
+        let wire_before = self.parts.link.counters().bytes_sent;
+        self.parts
+            .execution
+            .pause()
+            .map_err(|error| PumpError::local(error, "pausing the guest"))?;
+        let paused = self.now_ns();
+        timing.pause_ns = paused - paused_at;
+
+        if self.parts.dirty.is_some() {
+            let dirty = self.collect()?;
+            if pending.len() < dirty.len() {
+                pending.resize(dirty.len(), 0);
+            }
+            for (word, dirty) in pending.iter_mut().zip(&dirty) {
+                *word |= dirty;
+            }
+        }
+        let runs = page_runs::of_bitmap(pending);
+        timing.pages = runs.iter().map(|run| run.page_count).sum();
+        let collected = self.now_ns();
+        timing.collect_ns = collected - paused;
+
+        self.send_runs(&runs, encode, true)?;
+        let sent = self.now_ns();
+        timing.send_ns = sent - collected;
+
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        body.extend_from_slice(&epoch.to_le_bytes());
+        let saved = self.parts.execution.save(&mut body);
+        timing.state_bytes = (body.len() - 8) as u64;
+        let stated = saved
+            .map_err(|error| PumpError::local(error, "saving the execution state"))
+            .and_then(|()| {
+                self.parts
+                    .link
+                    .send(FrameType::State, &body, &[])
+                    .map_err(|error| self.broken(error))
+            });
+        self.body = body;
+        stated?;
+        self.expect_reply(FrameType::Ready, &epoch.to_le_bytes())?;
+        timing.state_ns = self.now_ns() - sent;
+        timing.wire_bytes = self.parts.link.counters().bytes_sent - wire_before;
+        Ok(())
+    }
+
+    /// From here on only the destination knows whether the guest runs.
+    fn commit(&mut self, epoch: u64) -> Result<(), PumpError> {
+        let what = "the connection broke between COMMIT and RUNNING";
+        self.parts
+            .link
+            .send(FrameType::Commit, &epoch.to_le_bytes(), &[])
+            .map_err(|error| PumpError::link(error, what))?;
+        self.expect_reply(FrameType::Running, &epoch.to_le_bytes())?;
+        if self.body.len() == 24 {
+            Ok(())
+        } else {
+            Err(PumpError::protocol("a RUNNING frame of a wrong length"))
+        }
+    }
+
+    fn resume_after(&self, error: PumpError) -> PumpError {
+        match self.parts.execution.resume() {
+            Ok(()) => error,
+            Err(resume_error) => PumpError::new(
+                "ERR_GODWIT_GUEST_LOST",
+                format!("the guest could not be resumed ({resume_error}) after: {error}"),
+            ),
+        }
+    }
+}

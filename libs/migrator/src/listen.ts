@@ -1,0 +1,153 @@
+import { type Connection, GodwitError, isGodwitError, type Listener } from '@godwit/ports';
+import { ArrivalQueue } from './arrival-queue.ts';
+import type { DestinationOptions } from './destination-options.ts';
+import { type Arrival, checkToken, DestinationSession } from './destination-session.ts';
+import { FrameLink } from './frame-link.ts';
+import { HANDSHAKE_BYTES_MAX, parseHello } from './handshake.ts';
+
+/** Sessions that are remembered for sources that come back. */
+const SESSIONS_REMEMBERED = 64;
+/** Visits that may be in progress at once; further ones wait. */
+const VISITS_MAX = 16;
+
+/** Listens for guests. */
+export interface Destination {
+  /** Where sources connect to. */
+  readonly address: string;
+  /** The first arrival that was not taken yet. Rejects when the destination is closed. */
+  nextArrival(): Promise<Arrival>;
+  /** Listens no more and ends visits in progress. Guests that arrived run on. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Waits for guests of sources that call `migrate`. What an unknown peer sends can at worst end its own visit.
+ * @throws GodwitError `ERR_GODWIT_LISTEN_FAILED`
+ */
+export async function listenForGuests(options: DestinationOptions): Promise<Destination> {
+  const listener = await options.transport.listen(options.address);
+  return new ListeningDestination(listener, options);
+}
+
+class ListeningDestination implements Destination {
+  readonly address: string;
+  readonly #listener: Listener;
+  readonly #options: DestinationOptions;
+  readonly #sessions = new Map<string, DestinationSession>();
+  readonly #visits = new Set<Promise<void>>();
+  readonly #connections = new Set<Connection>();
+  readonly #arrivals = new ArrivalQueue<Arrival>();
+  readonly #serving: Promise<void>;
+  #closed = false;
+
+  constructor(listener: Listener, options: DestinationOptions) {
+    this.#listener = listener;
+    this.#options = options;
+    this.address = listener.address;
+    this.#serving = this.#serve();
+  }
+
+  nextArrival(): Promise<Arrival> {
+    return this.#arrivals.take();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#listener.close();
+    for (const session of this.#sessions.values()) session.interrupt();
+    for (const connection of this.#connections) connection.interrupt();
+    await Promise.allSettled([this.#serving, ...this.#visits]);
+    this.#arrivals.end(new GodwitError('ERR_GODWIT_CLOSED', 'the destination was closed'));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #serve(): Promise<void> {
+    while (!this.#closed) {
+      let connection: Connection;
+      try {
+        connection = await this.#listener.accept();
+      } catch (error) {
+        if (!this.#closed) this.#fail(error);
+        return;
+      }
+      this.#connections.add(connection);
+      const visit = this.#visit(connection).finally(() => {
+        this.#visits.delete(visit);
+        this.#connections.delete(connection);
+      });
+      this.#visits.add(visit);
+      if (this.#visits.size >= VISITS_MAX) await Promise.race(this.#visits);
+    }
+  }
+
+  /** One connection, from its first frame to its end; never rejects. */
+  async #visit(connection: Connection): Promise<void> {
+    const link = new FrameLink(connection, this.#options.timeoutMs ?? 10_000);
+    let kept = false;
+    try {
+      const first = await link.receive(HANDSHAKE_BYTES_MAX);
+      if (first.name === 'QUERY') {
+        kept = await this.#answerQuery(link, first.body);
+      } else if (first.name === 'HELLO') {
+        const hello = parseHello(first.body);
+        checkToken(hello, this.#options);
+        if (this.#sessions.has(hello.session)) throw new GodwitError('ERR_GODWIT_PROTOCOL', 'this session was here before');
+        const session = new DestinationSession(hello, link, this.#options);
+        this.#remember(hello.session, session);
+        this.#arrivals.push(await session.receive());
+        kept = true;
+      } else {
+        throw new GodwitError('ERR_GODWIT_PROTOCOL', `a visit that begins with ${first.name}`);
+      }
+    } catch (error) {
+      this.#fail(error);
+      if (link.framesSent === 0) await this.#refuse(link, error);
+    } finally {
+      if (!kept) await connection.close();
+    }
+  }
+
+  async #answerQuery(link: FrameLink, body: Uint8Array): Promise<boolean> {
+    if (body.length !== 24) throw new GodwitError('ERR_GODWIT_FRAME_MALFORMED', 'a QUERY frame of a wrong length');
+    const bytes = Buffer.from(body);
+    const epoch = bytes.readBigUInt64LE(16);
+    const session = this.#sessions.get(bytes.toString('hex', 0, 16));
+    const answer = Buffer.alloc(16);
+    answer.writeBigUInt64LE(epoch);
+    if (session === undefined || epoch !== BigInt(session.hello.epoch)) {
+      await link.send('UNKNOWN', answer.subarray(0, 8));
+      return false;
+    }
+    const fate = session.renounce(Number(epoch));
+    if (!fate.started) {
+      session.interrupt();
+      await link.send('RENOUNCED', answer.subarray(0, 8));
+      return false;
+    }
+    answer.writeBigUInt64LE(BigInt(Math.round(fate.startedAtNs)), 8);
+    await link.send('STARTED', answer);
+    return session.relink(link);
+  }
+
+  #remember(name: string, session: DestinationSession): void {
+    this.#sessions.set(name, session);
+    for (const oldest of this.#sessions.keys()) {
+      if (this.#sessions.size <= SESSIONS_REMEMBERED) break;
+      this.#sessions.delete(oldest);
+    }
+  }
+
+  async #refuse(link: FrameLink, error: unknown): Promise<void> {
+    const code = isGodwitError(error) ? error.code : 'ERR_GODWIT_REFUSED';
+    const message = (error instanceof Error ? error.message : String(error)).slice(0, 1024);
+    await link.sendJson('REFUSE', { code, message }).catch(() => {});
+  }
+
+  #fail(error: unknown): void {
+    this.#options.onFailure?.(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,0 +1,283 @@
+import { randomBytes } from 'node:crypto';
+import {
+  GodwitError,
+  isGodwitError,
+  type MigrationEvent,
+  type MigrationReport,
+  type PageEncoder,
+  type RoundReport,
+} from '@godwit/ports';
+import { PageSet } from '@godwit/page-set';
+import { bootId } from './boot-id.ts';
+import { judgeBudget } from './budget-verdict.ts';
+import { settleDoubt } from './doubt.ts';
+import { PROTOCOL_VERSION } from './frame.ts';
+import { FrameLink } from './frame-link.ts';
+import { type Admit, HANDSHAKE_BYTES_MAX, type Hello, parseAdmit, parseRefusal } from './handshake.ts';
+import { hostFacts } from './host-facts.ts';
+import { type ContextRecord, migrationContext } from './migration-context.ts';
+import type { MigrationOptions } from './migration-options.ts';
+import { monotonicClock } from './monotonic-clock.ts';
+import type { SourcePump, Verification } from './pump.ts';
+import { createSourcePump, sourceDigest } from './source-pump.ts';
+
+const CODEC_CACHE_BYTES = 64 << 20;
+const EPOCH = 1;
+
+/**
+ * The source's side of one migration, from the handshake to the report. Whatever fails before COMMIT leaves the guest
+ * running here.
+ */
+export async function runSource(options: MigrationOptions, emit: (event: MigrationEvent) => void): Promise<MigrationReport> {
+  const clock = options.clock ?? monotonicClock;
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const budget = options.budget;
+  const signal = options.signal ?? new AbortController().signal;
+  const { guest } = options;
+  signal.throwIfAborted();
+
+  const startMs = clock.nowMs();
+  const cpuBefore = process.cpuUsage();
+  emit({ type: 'phase', phase: 'setup' });
+  const encoder = options.codec?.createEncoder({
+    pageSizeBytes: guest.memory.pageSizeBytes,
+    cacheBytes: options.codecCacheBytes ?? CODEC_CACHE_BYTES,
+  });
+  const connection = await connect(options, timeoutMs, signal).catch((error: unknown) => {
+    encoder?.close();
+    throw error;
+  });
+  let link = new FrameLink(connection, timeoutMs);
+  const endHandshake = (): void => connection.interrupt();
+  signal.addEventListener('abort', endHandshake);
+  let pump: SourcePump | undefined;
+  const cancel = (): void => {
+    pump?.cancel();
+  };
+  let tracking = false;
+  try {
+    const session = randomBytes(16).toString('hex');
+    const residentPages = await guest.memory.present(PageSet.empty(guest.memory.pageCount));
+    const hello = helloOf(options, session, residentPages, sourceDigest(options, encoder, link));
+    const admit = await shakeHands(link, hello, signal);
+    signal.removeEventListener('abort', endHandshake);
+    signal.throwIfAborted();
+    pump = await createSourcePump({
+      guest,
+      tracker: options.tracker,
+      scanner: options.scanner,
+      encoder,
+      link,
+      sameClock: admit.bootId === hello.bootId,
+      faults: options.injectedFaults ?? {},
+    });
+    signal.addEventListener('abort', cancel);
+
+    const record: ContextRecord = { precopyWireBytes: 0 };
+    const rounds: RoundReport[] = [];
+    const context = migrationContext(
+      {
+        pump,
+        clock,
+        budget,
+        signal,
+        memory: guest.memory,
+        encoding: encoder !== undefined,
+        linkBytesPerSecond: options.linkBytesPerSecond,
+        epoch: EPOCH,
+        resolveDoubt: async (error) => {
+          const settled = await settleDoubt({
+            transport: options.transport,
+            address: options.address,
+            session,
+            epoch: EPOCH,
+            fence: options.fence,
+            clock,
+            timeoutMs,
+            reconnectMs: options.reconnectMs ?? 10_000,
+          });
+          if (settled.fate === 'renounced') {
+            await guest.resume();
+            throw error;
+          }
+          if (settled.link === undefined) return undefined;
+          await link.connection.close();
+          link = settled.link;
+          pump?.relink(link);
+          return settled.startedAtNs;
+        },
+      },
+      record,
+    );
+    const setUpMs = clock.nowMs();
+    tracking = options.tracker !== undefined;
+    for await (const event of options.strategy.run(context)) {
+      if (event.type === 'round') rounds.push(event.round);
+      emit(event);
+    }
+    signal.removeEventListener('abort', cancel);
+    const { moved, switchedAtMs } = record;
+    if (moved === undefined || switchedAtMs === undefined) {
+      throw new GodwitError('ERR_GODWIT_PROTOCOL', `the strategy ${options.strategy.name} ended without a switchover`);
+    }
+    emit({ type: 'phase', phase: 'complete' });
+
+    const counters = pump.counters();
+    // Cleaning up is deferred to here, behind the switchover.
+    tracking = false;
+    if (options.tracker !== undefined) await pump.stopTracking();
+    const verification = hello.digest === 'none' ? undefined : await verify(pump, clock, emit);
+    const cpu = process.cpuUsage(cpuBefore);
+    const report = reportOf({
+      options,
+      residentBytes: residentPages * guest.memory.pageSizeBytes,
+      totalMs: switchedAtMs - startMs,
+      setupMs: setUpMs - startMs,
+      rounds,
+      record: { ...record, moved },
+      counters,
+      verification,
+      sourceCpuSeconds: (cpu.user + cpu.system) / 1e6,
+      backends: { pump: pump.backend, ...(encoder && { codec: options.codec?.backend ?? 'none' }) },
+    });
+    emit({ type: 'phase', phase: 'done' });
+    return report;
+  } catch (error) {
+    if (tracking && pump !== undefined) await pump.stopTracking().catch(() => {});
+    // A cancellation ends transfers underneath; what the caller gave as its reason is what the caller gets.
+    if (signal.aborted && !isGodwitError(error, 'ERR_GODWIT_GUEST_LOST') && !isGodwitError(error, 'ERR_GODWIT_IN_DOUBT')) {
+      throw signal.reason;
+    }
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', endHandshake);
+    signal.removeEventListener('abort', cancel);
+    encoder?.close();
+    await link.connection.close();
+  }
+}
+
+async function connect(options: MigrationOptions, timeoutMs: number, signal: AbortSignal) {
+  return options.transport.connect(options.address, { timeoutMs, signal });
+}
+
+function helloOf(options: MigrationOptions, session: string, residentPages: number, digest: string): Hello {
+  const { guest, codec, token } = options;
+  return {
+    protocol: PROTOCOL_VERSION,
+    session,
+    epoch: EPOCH,
+    ...(token !== undefined && { token }),
+    bootId: bootId(),
+    pageSizeBytes: guest.memory.pageSizeBytes,
+    pageCount: guest.memory.pageCount,
+    residentBytes: residentPages * guest.memory.pageSizeBytes,
+    stateBytesMax: guest.stateBytesMax,
+    digest,
+    codec: codec === undefined ? null : { name: codec.name, code: codec.code },
+    guest: guest.describe(),
+  };
+}
+
+async function shakeHands(link: FrameLink, hello: Hello, signal: AbortSignal): Promise<Admit> {
+  await link.sendJson('HELLO', hello);
+  const answer = await link.receive(HANDSHAKE_BYTES_MAX);
+  signal.throwIfAborted();
+  if (answer.name === 'REFUSE') throw parseRefusal(answer.body);
+  if (answer.name !== 'ADMIT') {
+    throw new GodwitError('ERR_GODWIT_PROTOCOL', `the destination answered HELLO with ${answer.name}`);
+  }
+  return parseAdmit(answer.body);
+}
+
+interface Verified extends Verification {
+  readonly ms: number;
+}
+
+async function verify(pump: SourcePump, clock: { nowMs(): number }, emit: (event: MigrationEvent) => void): Promise<Verified> {
+  emit({ type: 'phase', phase: 'verify' });
+  const startMs = clock.nowMs();
+  const verification = await pump.verify();
+  return { ...verification, ms: clock.nowMs() - startMs };
+}
+
+interface ReportParts {
+  readonly options: MigrationOptions;
+  readonly residentBytes: number;
+  readonly totalMs: number;
+  readonly setupMs: number;
+  readonly rounds: readonly RoundReport[];
+  readonly record: ContextRecord & Required<Pick<ContextRecord, 'moved'>>;
+  readonly counters: ReturnType<SourcePump['counters']>;
+  readonly verification: Verified | undefined;
+  readonly sourceCpuSeconds: number;
+  readonly backends: Readonly<Record<string, string>>;
+}
+
+function reportOf(parts: ReportParts): MigrationReport {
+  const { options, record, counters, totalMs, setupMs, rounds, verification } = parts;
+  const { guest } = options;
+  const { moved } = record;
+  const description = guest.describe();
+  const transferMs = Math.max(totalMs - setupMs, 1e-6);
+  const dirtyPages = rounds.reduce((sum, round) => sum + round.dirtyPages, 0);
+  const roundsMs = rounds.reduce((sum, round) => sum + round.ms, 0);
+  const firstRoundPages = rounds[0]?.pages ?? moved.pages;
+  const sentPages = counters.rawPages + counters.zeroPages + counters.deltaPages;
+  const deltaHeaderBytes = counters.deltaPages * 8;
+  return {
+    strategy: options.strategy.name,
+    transport: options.transport.name,
+    guest: {
+      kind: guest.kind,
+      memoryBytes: description.memoryBytes,
+      residentBytes: parts.residentBytes,
+      workload: description.workload,
+    },
+    totalMs,
+    setupMs,
+    blackoutMs: moved.blackoutMs,
+    downtimeMs: moved.blackoutMs,
+    blackoutPhases: moved.blackoutPhases,
+    rounds,
+    bytes: {
+      wire: counters.wireBytes,
+      zero: Math.max(
+        0,
+        counters.wireBytes - counters.rawPages * guest.memory.pageSizeBytes - counters.deltaBytes - deltaHeaderBytes - moved.stateBytes,
+      ),
+      raw: counters.rawPages * guest.memory.pageSizeBytes,
+      xbzrle: counters.deltaBytes + deltaHeaderBytes,
+      precopy: record.precopyWireBytes,
+      downtime: moved.wireBytes,
+      postcopy: 0,
+    },
+    pages: {
+      zero: counters.zeroPages,
+      raw: counters.rawPages,
+      delta: counters.deltaPages,
+      unchanged: counters.unchangedPages,
+      resent: Math.max(0, sentPages - firstRoundPages),
+      faulted: 0,
+      prefetched: 0,
+    },
+    throughputMbps: (counters.wireBytes * 8) / 1e3 / transferMs,
+    dirtyPagesPerSecond: roundsMs > 0 ? (dirtyPages / roundsMs) * 1000 : 0,
+    cpuSeconds: { source: parts.sourceCpuSeconds, destination: moved.destinationCpuSeconds },
+    disturbed: false,
+    ...(verification && {
+      verified: verification.mismatchedPages === 0,
+      verifyMs: verification.ms,
+      mismatchedPages: verification.mismatchedPages,
+    }),
+    budget: judgeBudget(options.budget, { totalMs, downtimeMs: moved.blackoutMs }),
+    backends: {
+      guest: guest.backend,
+      transport: options.transport.backend,
+      scanner: options.scanner.backend,
+      ...(options.tracker && { tracker: `${options.tracker.name} (${options.tracker.backend})` }),
+      ...parts.backends,
+    },
+    host: hostFacts(),
+  };
+}
