@@ -1,11 +1,13 @@
 //! The cable between the outside world and one host: four frame rings in one file of shared memory.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::frame_ring::{CONTROL_BYTES, FrameRing, MAX_FRAME_BYTES};
 use crate::shared_mapping::SharedMapping;
@@ -14,6 +16,9 @@ use crate::shared_mapping::SharedMapping;
 pub const NIC_PORT_COUNT: usize = 2;
 /// Bytes of one ring where nothing else is said: room for 3,640 frames of 64 bytes.
 pub const DEFAULT_RING_BYTES: usize = 256 * 1024;
+
+/// A file younger than this may be one that is being made and not locked yet.
+const ABANDONED_AFTER: Duration = Duration::from_secs(10);
 
 const MAGIC: u64 = u64::from_le_bytes(*b"GWCABLE\0");
 const VERSION: u32 = 1;
@@ -37,6 +42,15 @@ fn new_identity() -> u64 {
     (u64::from(std::process::id()) << 32) | u64::from(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Takes the file's lock, which ends with this open file, or fails at once (`flock(2)`).
+fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: a system call on an open descriptor without pointers.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 const fn total_bytes(ring_bytes: usize) -> usize {
     HEADER_BYTES + 2 * NIC_PORT_COUNT * (CONTROL_BYTES + ring_bytes)
 }
@@ -52,8 +66,8 @@ pub struct Cable {
     from_guest: [FrameRing; NIC_PORT_COUNT],
     /// Tells this value from others that opened the same cable, in this process or another.
     identity: u64,
-    /// The file to remove at the end: at the creator's end only.
-    created: Option<PathBuf>,
+    /// The file to remove at the end, locked for as long: at the creator's end only.
+    created: Option<(PathBuf, File)>,
 }
 
 impl Cable {
@@ -77,10 +91,11 @@ impl Cable {
             .mode(0o600)
             .open(path)?;
         let made = (|| {
+            try_lock(&file)?;
             file.set_len(total as u64)?;
             // Room is reserved now: a full tmpfs is an error here and not a SIGBUS later. Fresh memory is zero.
             // SAFETY: a system call on an open descriptor without pointers.
-            let refused = unsafe { libc::posix_fallocate(std::os::fd::AsRawFd::as_raw_fd(&file), 0, total as i64) };
+            let refused = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, total as i64) };
             if refused != 0 {
                 return Err(io::Error::from_raw_os_error(refused));
             }
@@ -106,7 +121,32 @@ impl Cable {
             .store(total as u64, Ordering::Relaxed);
         // Last, so that who sees the magic sees the rest.
         header.double_word(MAGIC_OFFSET).store(MAGIC, Ordering::Release);
-        Ok(Self::over(mapping, ring_bytes, Some(path.to_path_buf())))
+        Ok(Self::over(mapping, ring_bytes, Some((path.to_path_buf(), file))))
+    }
+
+    /// Removes the cables in a directory whose names begin with `prefix` and whose maker is gone: killed, as it would have
+    /// removed them otherwise. What cannot be looked at is left alone.
+    pub fn remove_abandoned(directory: &Path, prefix: &str) {
+        let Ok(entries) = fs::read_dir(directory) else { return };
+        for entry in entries.flatten() {
+            let fresh = |file: &File| {
+                let age = file
+                    .metadata()
+                    .and_then(|metadata| metadata.modified())
+                    .map(|changed| changed.elapsed());
+                !matches!(age, Ok(Ok(age)) if age > ABANDONED_AFTER)
+            };
+            if entry.file_name().to_string_lossy().starts_with(prefix)
+                && let Ok(file) = OpenOptions::new()
+                    .read(true)
+                    .custom_flags(libc::O_NOFOLLOW)
+                    .open(entry.path())
+                && !fresh(&file)
+                && try_lock(&file).is_ok()
+            {
+                fs::remove_file(entry.path()).ok();
+            }
+        }
     }
 
     /// Opens the host's end of a cable that [`Cable::create`] made.
@@ -149,7 +189,7 @@ impl Cable {
         Ok(Self::over(mapping, ring_bytes as usize, None))
     }
 
-    fn over(mapping: Arc<SharedMapping>, ring_bytes: usize, created: Option<PathBuf>) -> Self {
+    fn over(mapping: Arc<SharedMapping>, ring_bytes: usize, created: Option<(PathBuf, File)>) -> Self {
         let ring = |index: usize| {
             FrameRing::at(
                 &mapping,
@@ -229,7 +269,7 @@ impl Cable {
 impl Drop for Cable {
     fn drop(&mut self) {
         match &self.created {
-            Some(path) => fs::remove_file(path).unwrap_or(()),
+            Some((path, _)) => fs::remove_file(path).unwrap_or(()),
             None => self.detach(),
         }
     }

@@ -66,3 +66,30 @@ fn what_is_no_cable_is_refused() {
     header.word(VERSION_OFFSET).store(2, Ordering::Relaxed);
     assert!(Cable::open(&path).is_err());
 }
+
+#[test]
+fn abandoned_cables_are_removed_and_others_are_not() {
+    let directory = path("directory");
+    fs::create_dir(&directory).unwrap();
+    let old = std::time::SystemTime::now() - 2 * ABANDONED_AFTER;
+    let age = |path: &Path| {
+        File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(old)
+            .unwrap()
+    };
+    let alive = Cable::create(&directory.join("cable-alive"), 8192).unwrap();
+    fs::write(directory.join("cable-dead"), [0; 100]).unwrap();
+    fs::write(directory.join("cable-fresh"), [0; 100]).unwrap();
+    fs::write(directory.join("other"), [0; 100]).unwrap();
+    for name in ["cable-alive", "cable-dead", "other"] {
+        age(&directory.join(name));
+    }
+    Cable::remove_abandoned(&directory, "cable-");
+    let left = |name: &str| directory.join(name).exists();
+    assert!(left("cable-alive") && left("cable-fresh") && left("other") && !left("cable-dead"));
+    drop(alive);
+    fs::remove_dir_all(&directory).unwrap();
+}
