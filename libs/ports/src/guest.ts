@@ -12,6 +12,11 @@ export interface GuestMemory {
   /** The memory itself, `pageCount * pageSizeBytes` long, for the portable path. */
   readonly bytes?: Uint8Array;
   /**
+   * Marks that the guest's own program sets after each write, with `Atomics.or`, one bit a page as in `PageBitmap.words`
+   * and in shared memory. Fetched and cleared with `Atomics.exchange`.
+   */
+  readonly softwareMarks?: Uint32Array;
+  /**
    * Software marks, in shared memory: whoever writes a page sets its bit with `Atomics.or` *after* the write (marked
    * before, the write could fall behind the collection that takes the mark). A tracker fetches and clears them.
    */
