@@ -22,7 +22,8 @@ function cgroupAvailableBytes(): number {
     const limit = Number.parseInt(readText(`${folder}/memory.max`), 10);
     const current = Number.parseInt(readText(`${folder}/memory.current`), 10);
     // "max" is no number, and so no limit.
-    if (Number.isFinite(limit) && Number.isFinite(current)) available = Math.min(available, Math.max(0, limit - current));
+    if (Number.isFinite(limit) && Number.isFinite(current))
+      available = Math.min(available, Math.max(0, limit - current));
   }
   return available;
 }

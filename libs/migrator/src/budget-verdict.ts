@@ -1,7 +1,10 @@
 import type { Budget, MigrationReport } from '@godwit/ports';
 
 /** Whether a migration kept its budget, and if not, which limit it missed by how much. */
-export function judgeBudget(budget: Budget, seen: { readonly totalMs: number; readonly downtimeMs: number }): MigrationReport['budget'] {
+export function judgeBudget(
+  budget: Budget,
+  seen: { readonly totalMs: number; readonly downtimeMs: number },
+): MigrationReport['budget'] {
   const missed: string[] = [];
   if (seen.totalMs > budget.totalMs) missed.push(`total ${seen.totalMs.toFixed(1)} ms > ${budget.totalMs} ms`);
   if (seen.downtimeMs > budget.downtimeMs) {

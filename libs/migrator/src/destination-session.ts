@@ -1,4 +1,4 @@
-import { type Guest, GodwitError, type PageDecoder } from '@godwit/ports';
+import { GodwitError, type Guest, type PageDecoder } from '@godwit/ports';
 import { availableMemoryBytes } from './available-memory.ts';
 import { bootId } from './boot-id.ts';
 import type { DestinationOptions } from './destination-options.ts';
@@ -51,17 +51,22 @@ export class DestinationSession {
       };
       const offered = digestOffered(parts);
       if (hello.digest !== 'none' && hello.digest !== offered) {
-        throw new GodwitError('ERR_GODWIT_UNSUPPORTED', `the source digests with ${hello.digest}, this destination with ${offered}`);
+        throw new GodwitError(
+          'ERR_GODWIT_UNSUPPORTED',
+          `the source digests with ${hello.digest}, this destination with ${offered}`,
+        );
       }
       await this.#link.sendJson('ADMIT', { protocol: PROTOCOL_VERSION, bootId: bootId() });
       this.#pump = await createDestinationPump(parts);
       const arrived = await this.#pump.run();
       const verification = hello.digest === 'none' ? Promise.resolve(undefined) : this.#verify(this.#pump);
-      void verification.catch(() => {}).finally(() => {
-        decoder?.close();
-        this.#finished = true;
-        return this.#link.connection.close();
-      });
+      void verification
+        .catch(() => {})
+        .finally(() => {
+          decoder?.close();
+          this.#finished = true;
+          return this.#link.connection.close();
+        });
       return { ...arrived, session: hello.session, guest, verification };
     } catch (error) {
       decoder?.close();
@@ -115,14 +120,21 @@ export class DestinationSession {
     if (wanted === null) return undefined;
     const codec = this.#options.codecs?.find(({ code, name }) => code === wanted.code && name === wanted.name);
     if (codec === undefined) {
-      throw new GodwitError('ERR_GODWIT_CODEC_MISMATCH', `this destination has no codec ${wanted.name} (${wanted.code})`);
+      throw new GodwitError(
+        'ERR_GODWIT_CODEC_MISMATCH',
+        `this destination has no codec ${wanted.name} (${wanted.code})`,
+      );
     }
     return codec.createDecoder({ pageSizeBytes });
   }
 
   #admitMemory(): void {
     const { residentBytes, pageSizeBytes, pageCount, guest } = this.hello;
-    if (guest.pageSizeBytes !== pageSizeBytes || guest.memoryBytes !== pageSizeBytes * pageCount || residentBytes > guest.memoryBytes) {
+    if (
+      guest.pageSizeBytes !== pageSizeBytes ||
+      guest.memoryBytes !== pageSizeBytes * pageCount ||
+      residentBytes > guest.memoryBytes
+    ) {
       throw new GodwitError('ERR_GODWIT_MEMORY_SIZE', 'the description of the guest contradicts its memory');
     }
     const availableBytes = this.#options.memoryLimitBytes ?? availableMemoryBytes();
@@ -143,7 +155,10 @@ export class DestinationSession {
       );
     }
     if (memory.pageCount !== hello.pageCount) {
-      throw new GodwitError('ERR_GODWIT_MEMORY_SIZE', `${hello.pageCount} pages at the source and ${memory.pageCount} here`);
+      throw new GodwitError(
+        'ERR_GODWIT_MEMORY_SIZE',
+        `${hello.pageCount} pages at the source and ${memory.pageCount} here`,
+      );
     }
     if (stateBytesMax !== hello.stateBytesMax) {
       throw new GodwitError(

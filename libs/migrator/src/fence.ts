@@ -17,7 +17,10 @@ export type Fence = (session: string, epoch: number) => Promise<FenceVerdict>;
  * the process is gone, a journal without a `started` line of the epoch proves that the guest never ran there, because
  * the line is written before the guest is started.
  */
-export function journalFence(options: { readonly journalPath: string; readonly isAlive: () => boolean | Promise<boolean> }): Fence {
+export function journalFence(options: {
+  readonly journalPath: string;
+  readonly isAlive: () => boolean | Promise<boolean>;
+}): Fence {
   return async (session, epoch) => {
     if (await options.isAlive()) return 'unknown';
     let journal = '';

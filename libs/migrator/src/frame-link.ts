@@ -39,7 +39,10 @@ export class FrameLink {
     const header = decodeHeader(headerBytes, this.framesReceived);
     this.framesReceived = (this.framesReceived + 1) >>> 0;
     if (header.bodyBytes > bodyBytesMax) {
-      throw new GodwitError('ERR_GODWIT_FRAME_MALFORMED', `a ${header.name} frame of ${header.bodyBytes} bytes is too large here`);
+      throw new GodwitError(
+        'ERR_GODWIT_FRAME_MALFORMED',
+        `a ${header.name} frame of ${header.bodyBytes} bytes is too large here`,
+      );
     }
     const body = new Uint8Array(header.bodyBytes);
     if (body.length > 0) await this.receiveRaw(body);
@@ -73,6 +76,8 @@ export class FrameLink {
 
 /** What a FAILED frame says; hostile, so bounded and cleaned. */
 export function peerFailure(body: Uint8Array): GodwitError {
-  const text = Buffer.from(body.subarray(0, 1024)).toString('utf8').replace(/\p{Cc}/gu, ' ');
+  const text = Buffer.from(body.subarray(0, 1024))
+    .toString('utf8')
+    .replace(/\p{Cc}/gu, ' ');
   return new GodwitError('ERR_GODWIT_PEER_FAILED', `the peer gave up: ${text}`);
 }

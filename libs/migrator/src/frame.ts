@@ -79,7 +79,10 @@ export function decodeHeader(header: Uint8Array, expectedSequence: number): Fram
     rawBytes <= RAW_BYTES_MAX &&
     (rawBytes === 0 || name === 'PAGES');
   if (name === undefined || !sound) {
-    throw new GodwitError('ERR_GODWIT_FRAME_MALFORMED', 'what arrived is not a frame of this protocol, or out of sequence');
+    throw new GodwitError(
+      'ERR_GODWIT_FRAME_MALFORMED',
+      'what arrived is not a frame of this protocol, or out of sequence',
+    );
   }
   return { name, sequence, bodyBytes, rawBytes, checksum: view.getUint32(20, true) };
 }

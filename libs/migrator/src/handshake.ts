@@ -43,7 +43,11 @@ const hello: z.ZodType<Hello> = z.object({
   epoch: z.number().int().min(1).max(0xffff_ffff),
   token: z.string().max(256).exactOptional(),
   bootId: z.string().max(64),
-  pageSizeBytes: z.number().int().min(512).max(1 << 30),
+  pageSizeBytes: z
+    .number()
+    .int()
+    .min(512)
+    .max(1 << 30),
   pageCount: z.number().int().min(1).max(PAGE_COUNT_MAX),
   residentBytes: z.number().int().min(0),
   stateBytesMax: z.number().int().min(0),

@@ -95,7 +95,8 @@ class ListeningDestination implements Destination {
       } else if (first.name === 'HELLO') {
         const hello = parseHello(first.body);
         checkToken(hello, this.#options);
-        if (this.#sessions.has(hello.session)) throw new GodwitError('ERR_GODWIT_PROTOCOL', 'this session was here before');
+        if (this.#sessions.has(hello.session))
+          throw new GodwitError('ERR_GODWIT_PROTOCOL', 'this session was here before');
         const session = new DestinationSession(hello, link, this.#options);
         this.#remember(hello.session, session);
         this.#arrivals.push(await session.receive());

@@ -1,5 +1,5 @@
-import type { Budget, Clock, MigrationContext, PageBitmap, SendResult, SwitchoverResult } from '@godwit/ports';
 import { PageSet } from '@godwit/page-set';
+import type { Budget, Clock, MigrationContext, PageBitmap, SendResult, SwitchoverResult } from '@godwit/ports';
 import type { Moved, PumpCounters, SourcePump } from './pump.ts';
 
 export interface ContextParts {

@@ -1,21 +1,13 @@
-import { type Capsule, type Guest, type PageDecoder } from '@godwit/ports';
-import type { FrameLink } from './frame-link.ts';
+import type { Capsule } from '@godwit/ports';
+import type { DestinationPumpParts } from './destination-pump-parts.ts';
 import { native } from './native.ts';
 import { required, typed } from './native-call.ts';
-import type { DestinationPump, InjectedFaults } from './pump.ts';
-
-export interface DestinationPumpParts {
-  readonly guest: Guest;
-  readonly decoder: PageDecoder | undefined;
-  readonly link: FrameLink;
-  readonly verify: boolean;
-  readonly session: string;
-  readonly journalPath: string | undefined;
-  readonly faults: InjectedFaults;
-}
+import type { DestinationPump } from './pump.ts';
 
 /** Whether every part offers what the native pump drives; if not, what is missing. */
-export function nativeDestinationMissing(parts: Pick<DestinationPumpParts, 'guest' | 'decoder' | 'link'>): string | undefined {
+export function nativeDestinationMissing(
+  parts: Pick<DestinationPumpParts, 'guest' | 'decoder' | 'link'>,
+): string | undefined {
   if (native.addon === undefined) return `the native pump (${native.missingBecause})`;
   if (!parts.guest.memory.capsule || !parts.guest.execution) return 'a native capsule of the guest';
   if (parts.decoder && !parts.decoder.capsule) return 'a native capsule of the codec';

@@ -1,33 +1,14 @@
-import {
-  type Capsule,
-  type DirtyTracker,
-  fromNativeError,
-  type Guest,
-  type PageBitmap,
-  type PageEncoder,
-  type ZeroPageScanner,
-} from '@godwit/ports';
-import type { FrameLink } from './frame-link.ts';
+import { type Capsule, type Connection, fromNativeError, type PageBitmap } from '@godwit/ports';
 import { type NativeSwitchoverOutcome, native } from './native.ts';
 import { required, typed } from './native-call.ts';
-import type { InjectedFaults, Moved, SourcePump } from './pump.ts';
-
-export interface SourcePumpParts {
-  readonly guest: Guest;
-  readonly tracker: DirtyTracker | undefined;
-  readonly scanner: ZeroPageScanner;
-  readonly encoder: PageEncoder | undefined;
-  readonly link: FrameLink;
-  /** Both sides read the same monotonic clock. */
-  readonly sameClock: boolean;
-  readonly faults: InjectedFaults;
-}
+import type { Moved, SourcePump } from './pump.ts';
+import type { SourceComposition, SourcePumpParts } from './source-pump-parts.ts';
 
 /** The hash of pages in the native pump. */
 export const NATIVE_DIGEST = 'xxh3-64';
 
 /** Whether every part offers what the native pump drives; if not, what is missing. */
-export function nativeSourceMissing(parts: Omit<SourcePumpParts, 'link' | 'sameClock' | 'faults'>, channel: unknown): string | undefined {
+export function nativeSourceMissing(parts: SourceComposition, connection: Connection): string | undefined {
   if (native.addon === undefined) return `the native pump (${native.missingBecause})`;
   const capsules: Record<string, unknown> = {
     'the guest memory': parts.guest.memory.capsule,
@@ -35,7 +16,7 @@ export function nativeSourceMissing(parts: Omit<SourcePumpParts, 'link' | 'sameC
     'the dirty tracker': parts.tracker === undefined || parts.tracker.capsule,
     'the zero-page scanner': parts.scanner.capsule,
     'the codec': parts.encoder === undefined || parts.encoder.capsule,
-    'the transport': channel,
+    'the transport': connection.capsule,
   };
   const missing = Object.entries(capsules).find(([, capsule]) => !capsule);
   return missing && `a native capsule of ${missing[0]}`;

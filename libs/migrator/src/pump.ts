@@ -12,7 +12,8 @@ export interface PumpCounters {
 }
 
 /** A switchover that went through. */
-export interface Moved extends Omit<SwitchoverResult, 'elapsedMs' | 'zeroPages' | 'rawPages' | 'deltaPages' | 'unchangedPages'> {
+export interface Moved
+  extends Omit<SwitchoverResult, 'elapsedMs' | 'zeroPages' | 'rawPages' | 'deltaPages' | 'unchangedPages'> {
   readonly pages: number;
   readonly stateBytes: number;
   readonly destinationCpuSeconds: number;

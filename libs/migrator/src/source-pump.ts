@@ -1,19 +1,17 @@
-import { GodwitError, type PageEncoder } from '@godwit/ports';
-import type { FrameLink } from './frame-link.ts';
-import type { MigrationOptions } from './migration-options.ts';
-import { NATIVE_DIGEST, nativeSourceMissing, nativeSourcePump, type SourcePumpParts } from './native-source-pump.ts';
+import type { Connection } from '@godwit/ports';
+import { NATIVE_DIGEST, nativeSourceMissing, nativeSourcePump } from './native-source-pump.ts';
+import { PORTABLE_DIGEST, portablePageHash } from './page-hash.ts';
+import { PortableSourcePump } from './portable-source-pump.ts';
 import type { SourcePump } from './pump.ts';
+import type { SourceComposition, SourcePumpParts } from './source-pump-parts.ts';
 
-/** The native pump where every part offers a capsule. */
+/** The native pump where every part offers a capsule, else the portable one. */
 export async function createSourcePump(parts: SourcePumpParts): Promise<SourcePump> {
-  const missing = nativeSourceMissing(parts, parts.link.connection.capsule);
-  if (missing === undefined) return nativeSourcePump(parts);
-  throw new GodwitError('ERR_GODWIT_UNSUPPORTED', `this composition needs ${missing}`);
+  if (nativeSourceMissing(parts, parts.link.connection) === undefined) return nativeSourcePump(parts);
+  return new PortableSourcePump(parts, await portablePageHash(parts.guest.memory.pageSizeBytes));
 }
 
 /** The hash of the arrival digest that the pump of these parts will use. */
-export function sourceDigest(options: MigrationOptions, encoder: PageEncoder | undefined, link: FrameLink): string {
-  if (options.verify === false) return 'none';
-  const { guest, tracker, scanner } = options;
-  return nativeSourceMissing({ guest, tracker, scanner, encoder }, link.connection.capsule) === undefined ? NATIVE_DIGEST : 'none';
+export function sourceDigest(parts: SourceComposition, connection: Connection): string {
+  return nativeSourceMissing(parts, connection) === undefined ? NATIVE_DIGEST : PORTABLE_DIGEST;
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { PageSet } from '@godwit/page-set';
 import {
+  type Connection,
   GodwitError,
   isGodwitError,
   type MigrationEvent,
   type MigrationReport,
-  type PageEncoder,
   type RoundReport,
 } from '@godwit/ports';
-import { PageSet } from '@godwit/page-set';
 import { bootId } from './boot-id.ts';
 import { judgeBudget } from './budget-verdict.ts';
 import { settleDoubt } from './doubt.ts';
@@ -28,7 +28,10 @@ const EPOCH = 1;
  * The source's side of one migration, from the handshake to the report. Whatever fails before COMMIT leaves the guest
  * running here.
  */
-export async function runSource(options: MigrationOptions, emit: (event: MigrationEvent) => void): Promise<MigrationReport> {
+export async function runSource(
+  options: MigrationOptions,
+  emit: (event: MigrationEvent) => void,
+): Promise<MigrationReport> {
   const clock = options.clock ?? monotonicClock;
   const timeoutMs = options.timeoutMs ?? 10_000;
   const budget = options.budget;
@@ -58,15 +61,14 @@ export async function runSource(options: MigrationOptions, emit: (event: Migrati
   try {
     const session = randomBytes(16).toString('hex');
     const residentPages = await guest.memory.present(PageSet.empty(guest.memory.pageCount));
-    const hello = helloOf(options, session, residentPages, sourceDigest(options, encoder, link));
+    const composition = { guest, tracker: options.tracker, scanner: options.scanner, encoder };
+    const digest = options.verify === false ? 'none' : sourceDigest(composition, connection);
+    const hello = helloOf(options, session, residentPages, digest);
     const admit = await shakeHands(link, hello, signal);
     signal.removeEventListener('abort', endHandshake);
     signal.throwIfAborted();
     pump = await createSourcePump({
-      guest,
-      tracker: options.tracker,
-      scanner: options.scanner,
-      encoder,
+      ...composition,
       link,
       sameClock: admit.bootId === hello.bootId,
       faults: options.injectedFaults ?? {},
@@ -145,7 +147,11 @@ export async function runSource(options: MigrationOptions, emit: (event: Migrati
   } catch (error) {
     if (tracking && pump !== undefined) await pump.stopTracking().catch(() => {});
     // A cancellation ends transfers underneath; what the caller gave as its reason is what the caller gets.
-    if (signal.aborted && !isGodwitError(error, 'ERR_GODWIT_GUEST_LOST') && !isGodwitError(error, 'ERR_GODWIT_IN_DOUBT')) {
+    if (
+      signal.aborted &&
+      !isGodwitError(error, 'ERR_GODWIT_GUEST_LOST') &&
+      !isGodwitError(error, 'ERR_GODWIT_IN_DOUBT')
+    ) {
       throw signal.reason;
     }
     throw error;
@@ -157,7 +163,7 @@ export async function runSource(options: MigrationOptions, emit: (event: Migrati
   }
 }
 
-async function connect(options: MigrationOptions, timeoutMs: number, signal: AbortSignal) {
+function connect(options: MigrationOptions, timeoutMs: number, signal: AbortSignal): Promise<Connection> {
   return options.transport.connect(options.address, { timeoutMs, signal });
 }
 
@@ -194,7 +200,11 @@ interface Verified extends Verification {
   readonly ms: number;
 }
 
-async function verify(pump: SourcePump, clock: { nowMs(): number }, emit: (event: MigrationEvent) => void): Promise<Verified> {
+async function verify(
+  pump: SourcePump,
+  clock: { nowMs(): number },
+  emit: (event: MigrationEvent) => void,
+): Promise<Verified> {
   emit({ type: 'phase', phase: 'verify' });
   const startMs = clock.nowMs();
   const verification = await pump.verify();
@@ -244,7 +254,11 @@ function reportOf(parts: ReportParts): MigrationReport {
       wire: counters.wireBytes,
       zero: Math.max(
         0,
-        counters.wireBytes - counters.rawPages * guest.memory.pageSizeBytes - counters.deltaBytes - deltaHeaderBytes - moved.stateBytes,
+        counters.wireBytes -
+          counters.rawPages * guest.memory.pageSizeBytes -
+          counters.deltaBytes -
+          deltaHeaderBytes -
+          moved.stateBytes,
       ),
       raw: counters.rawPages * guest.memory.pageSizeBytes,
       xbzrle: counters.deltaBytes + deltaHeaderBytes,
