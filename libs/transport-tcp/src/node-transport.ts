@@ -56,6 +56,7 @@ async function candidates(
 
 /** Opens a socket; rejects with `signal.reason` or `ERR_GODWIT_CONNECT_FAILED`. */
 function open(target: TcpAddress, timeoutMs: number, signal: AbortSignal | undefined): Promise<Socket> {
+  if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const socket = openSocket({ ...target, allowHalfOpen: true, noDelay: true, keepAlive: true });
     const settled = (settle: () => void): void => {
