@@ -1,0 +1,180 @@
+//! Both halves through their capsules, as the pump drives them.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use godwit_ports::{Capsule, CapsuleError, CodecTable, Coded, CodedPage};
+
+use crate::decoder::XbzrleDecoder;
+use crate::encoder::XbzrleEncoder;
+use crate::isa::Isa;
+
+const PAGE_BYTES: usize = 4096;
+const PAGE_COUNT: usize = 64;
+
+/// A sender and a receiver with its copy of the memory.
+struct Pair {
+    encoder: Capsule<CodecTable>,
+    decoder: Capsule<CodecTable>,
+    copy: Vec<u8>,
+    out: Vec<u8>,
+    outcomes: [usize; 3],
+}
+
+impl Pair {
+    fn new(isa: Isa, cache_bytes: usize) -> Self {
+        let encoder = XbzrleEncoder::new(PAGE_BYTES, cache_bytes, isa).expect("memory for a small cache");
+        Self {
+            encoder: Capsule::<CodecTable>::export(encoder),
+            decoder: Capsule::<CodecTable>::export(XbzrleDecoder::new(PAGE_BYTES)),
+            copy: vec![0; PAGE_COUNT * PAGE_BYTES],
+            out: vec![0; PAGE_COUNT * PAGE_BYTES],
+            outcomes: [0; 3],
+        }
+    }
+
+    /// Sends pages of the memory at `base`.
+    fn send(&mut self, base: *const u8, pages: &[u64]) {
+        let mut coded = vec![CodedPage::default(); pages.len()];
+        // SAFETY: callers pass pages of a memory of PAGE_COUNT pages.
+        let used = unsafe { self.encoder.encode(base, pages, &mut self.out, &mut coded) }.expect("encodes");
+        assert_eq!(
+            used,
+            coded.iter().map(|coded| u64::from(coded.length_bytes)).sum::<u64>()
+        );
+        for (coded, &page) in coded.iter().zip(pages) {
+            assert_eq!(coded.page, page);
+            let outcome = coded.outcome().expect("an outcome");
+            self.outcomes[outcome as usize] += 1;
+            let bytes = coded.bytes(&self.out).expect("bytes inside the buffer");
+            match outcome {
+                Coded::Unchanged => assert!(bytes.is_empty()),
+                Coded::Raw => self.copy[page as usize * PAGE_BYTES..][..PAGE_BYTES].copy_from_slice(bytes),
+                Coded::Delta => {
+                    // SAFETY: the copy has PAGE_COUNT pages and is ours.
+                    let decoded = unsafe {
+                        self.decoder
+                            .decode(self.copy.as_mut_ptr(), std::slice::from_ref(coded), &self.out)
+                    };
+                    assert_eq!(decoded, Ok(()));
+                }
+            }
+        }
+    }
+}
+
+struct Random(u32);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as usize % limit
+    }
+}
+
+#[test]
+fn a_copy_follows_its_memory_through_every_outcome() {
+    for isa in Isa::available() {
+        let mut outcomes = [0; 3];
+        for cached_pages in [1, 7, 16, PAGE_COUNT + 8] {
+            let mut pair = Pair::new(isa, cached_pages * (PAGE_BYTES + 16));
+            let mut memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+            let mut random = Random(7);
+            for round in 0..60 {
+                let mut pages: Vec<u64> = (0..PAGE_COUNT as u64).filter(|_| random.below(3) == 0).collect();
+                pages.reverse();
+                for &page in &pages {
+                    let page = &mut memory[page as usize * PAGE_BYTES..][..PAGE_BYTES];
+                    for _ in 0..[0, 1, 10, 200, 3000][random.below(5)] {
+                        page[random.below(PAGE_BYTES)] = random.below(256) as u8;
+                    }
+                }
+                let around = random.below(PAGE_COUNT);
+                if round % 5 == 0 {
+                    // A page is zeroed, and sent around the encoder.
+                    memory[around * PAGE_BYTES..][..PAGE_BYTES].fill(0);
+                    pair.copy[around * PAGE_BYTES..][..PAGE_BYTES].fill(0);
+                    assert_eq!(pair.encoder.forget(&[around as u64]), Ok(()));
+                }
+                pair.send(memory.as_ptr(), &pages);
+                for &page in &pages {
+                    let range = page as usize * PAGE_BYTES..(page as usize + 1) * PAGE_BYTES;
+                    assert!(
+                        pair.copy[range.clone()] == memory[range],
+                        "{isa:?}: page {page} of round {round}"
+                    );
+                }
+            }
+            for (sum, count) in outcomes.iter_mut().zip(pair.outcomes) {
+                *sum += count;
+            }
+        }
+        assert!(outcomes.iter().all(|&count| count > 100), "{isa:?}: {outcomes:?}");
+    }
+}
+
+#[test]
+fn a_page_that_is_written_meanwhile_never_confuses_the_copy() {
+    let memory: Vec<AtomicU8> = (0..PAGE_BYTES).map(|_| AtomicU8::new(0)).collect();
+    let base = memory.as_ptr().cast::<u8>();
+    let mut pair = Pair::new(Isa::best(), 1 << 20);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random(3);
+            while !stop.load(Ordering::Relaxed) {
+                memory[random.below(PAGE_BYTES)].store(random.below(256) as u8, Ordering::Relaxed);
+            }
+        });
+        for _ in 0..2000 {
+            pair.send(base, &[0]);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    pair.send(base, &[0]);
+    let now: Vec<u8> = memory.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
+    assert!(pair.copy[..PAGE_BYTES] == now[..]);
+}
+
+#[test]
+fn halves_refuse_what_is_not_theirs() {
+    let mut pair = Pair::new(Isa::best(), 1 << 20);
+    let delta = CodedPage::new(1, Coded::Delta, 0, 4);
+    let decode = |pair: &mut Pair, coded: &[CodedPage], input: &[u8]| {
+        // SAFETY: the copy has PAGE_COUNT pages and is ours.
+        unsafe { pair.decoder.decode(pair.copy.as_mut_ptr(), coded, input) }
+    };
+    assert_eq!(decode(&mut pair, &[delta], &[0, 2, 7]), Err(CapsuleError::Malformed));
+    assert_eq!(decode(&mut pair, &[delta], &[0, 9, 7, 7]), Err(CapsuleError::Malformed));
+    let raw = CodedPage::new(1, Coded::Raw, 0, 4);
+    assert_eq!(decode(&mut pair, &[raw], &[0, 2, 7, 7]), Err(CapsuleError::Malformed));
+    assert_eq!(
+        decode(&mut pair, &[CodedPage::default()], &[]),
+        Err(CapsuleError::Malformed)
+    );
+    assert!(pair.copy.iter().all(|&byte| byte == 0));
+    let before_and_damaged = [
+        CodedPage::new(0, Coded::Delta, 0, 4),
+        CodedPage::new(1, Coded::Delta, 1, 3),
+    ];
+    assert_eq!(
+        decode(&mut pair, &before_and_damaged, &[0, 2, 7, 7]),
+        Err(CapsuleError::Malformed)
+    );
+    assert_eq!(pair.copy[..3], [7, 7, 0]);
+    assert_eq!(pair.copy[PAGE_BYTES], 0);
+    assert_eq!(pair.decoder.forget(&[0]), Err(CapsuleError::Unsupported));
+    // SAFETY: refused before it reads.
+    let encoded = unsafe { pair.decoder.encode(pair.copy.as_ptr(), &[], &mut [], &mut []) };
+    assert_eq!(encoded, Err(CapsuleError::Unsupported));
+    assert_eq!(decode(&mut pair, &[], &[]), Ok(()));
+}
+
+#[test]
+fn a_closed_encoder_says_so() {
+    let encoder = XbzrleEncoder::new(PAGE_BYTES, 1 << 20, Isa::best()).expect("memory for a small cache");
+    let capsule = Capsule::<CodecTable>::export(encoder.clone());
+    assert_eq!(encoder.close(), Ok(()));
+    assert_eq!(encoder.close(), Ok(()));
+    assert_eq!(capsule.forget(&[1]), Err(CapsuleError::Closed));
+    assert_eq!(encoder.statistics(), Err(CapsuleError::Closed));
+}
