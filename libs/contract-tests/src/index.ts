@@ -1,0 +1,18 @@
+/**
+ * Contract suites for the ports of Godwit: bring a fixture, and the suite tells whether you implement the port. Each is
+ * also offered as a list of cases, which is how it is itself proved on broken twins.
+ *
+ * @example
+ * import { dirtyTrackerSuite } from '@godwit/contract-tests';
+ *
+ * dirtyTrackerSuite('mine', () => ({ tracker, write, read, dispose: () => tracker.close() }));
+ *
+ * @packageDocumentation
+ */
+export * from './case-runner.ts';
+export * from './contract-case.ts';
+export * from './dirty-tracker-suite.ts';
+export * from './plain-bitmap.ts';
+export * from './seeded-bytes.ts';
+export * from './transport-suite.ts';
+export * from './zero-page-scanner-suite.ts';
