@@ -38,3 +38,50 @@ pub fn pin_to(cpu: usize) -> bool {
     // SAFETY: the kernel reads one set of the size given; 0 is the calling thread.
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) == 0 }
 }
+
+/// `struct sched_attr` of `sched_setattr(2)`, as of its first version.
+#[repr(C)]
+struct SchedulingAttributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime_ns: u64,
+    deadline_ns: u64,
+    period_ns: u64,
+}
+
+/// The shortest slice the kernel grants an ordinary thread.
+const SLICE_NS: u64 = 100_000;
+/// The highest weight of an ordinary thread.
+const NICE: i32 = -20;
+
+/// Asks that the calling thread run soon after each wake-up: a short slice, which since Linux 6.12 means an early
+/// deadline, and the highest weight where this process may have it. What is refused is left as it was.
+pub fn wake_early() {
+    for nice in [NICE, 0] {
+        let attributes = SchedulingAttributes {
+            size: size_of::<SchedulingAttributes>() as u32,
+            policy: libc::SCHED_OTHER as u32,
+            flags: 0,
+            nice,
+            priority: 0,
+            runtime_ns: SLICE_NS,
+            deadline_ns: 0,
+            period_ns: 0,
+        };
+        // SAFETY: the kernel reads one structure of the size it names; 0 is the calling thread.
+        if unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) } == 0 {
+            return;
+        }
+    }
+}
+
+/// Gives the calling thread the lowest real-time priority (`SCHED_FIFO`); false when that is not allowed. Such a thread
+/// goes before every ordinary one and must sleep often.
+pub fn run_in_real_time() -> bool {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the kernel reads one structure of our own; 0 is the calling thread.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) == 0 }
+}

@@ -76,6 +76,8 @@ pub struct WorldOptions {
     pub grace_milliseconds: u32,
     /// The processor the thread stays on.
     pub cpu: Option<u32>,
+    /// Whether the thread has real-time priority.
+    pub real_time: Option<bool>,
     /// Where the cables' files are made: a tmpfs.
     pub directory: String,
 }
@@ -232,6 +234,7 @@ impl World {
         let pace = Pace {
             tick_ns,
             cpu: options.cpu.map(|cpu| cpu as usize),
+            real_time: options.real_time.unwrap_or(false),
         };
         Ok(Self {
             cable_paths,

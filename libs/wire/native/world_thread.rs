@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use std::thread::JoinHandle;
 
 use crate::account::{OwnFaults, WindowReport};
-use crate::clock::{now_ns, pin_to, sleep_exactly, sleep_until};
+use crate::clock::{now_ns, pin_to, run_in_real_time, sleep_exactly, sleep_until, wake_early};
 use crate::flow_account::FlowCounts;
 use crate::generator::FLOW_COUNT;
 use crate::switch::Location;
@@ -59,7 +59,12 @@ pub struct Pace {
     pub tick_ns: u64,
     /// The processor to stay on.
     pub cpu: Option<usize>,
+    /// Whether the thread has real-time priority: fewer stalls of its own on a busy machine.
+    pub real_time: bool,
 }
+
+/// Turns in a row without a sleep, however far behind: a thread with real-time priority starves others by that.
+const TURNS_WITHOUT_SLEEP_MAX: u32 = 16;
 
 /// A world that is running. Dropping it stops it and removes its cables.
 pub struct WorldThread {
@@ -78,11 +83,11 @@ impl WorldThread {
         let thread = std::thread::Builder::new()
             .name("godwit-world".to_owned())
             .spawn(move || {
-                let pinned = pace.cpu.is_none_or(pin_to);
-                let error = (!pinned).then(io::Error::last_os_error);
                 sleep_exactly();
-                ready.send(error).ok();
-                if pinned {
+                wake_early();
+                let placed = pace.cpu.is_none_or(pin_to) && (!pace.real_time || run_in_real_time());
+                ready.send((!placed).then(io::Error::last_os_error)).ok();
+                if placed {
                     run(world, pace.tick_ns, &inbox);
                 }
             })?;
@@ -136,6 +141,7 @@ impl Drop for WorldThread {
 fn run(mut world: World, tick_ns: u64, inbox: &Receiver<Request>) {
     let mut reporting: Option<SyncSender<Result<WindowReport, WorldError>>> = None;
     let mut next_ns = now_ns();
+    let mut turns_without_sleep = 0;
     loop {
         let more = world.turn(now_ns());
         loop {
@@ -151,10 +157,14 @@ fn run(mut world: World, tick_ns: u64, inbox: &Receiver<Request>) {
                 None => reporting = Some(waiting),
             }
         }
+        let now_ns = now_ns();
         next_ns += tick_ns;
-        if more || next_ns <= now_ns() {
-            next_ns = now_ns();
+        if (more || next_ns <= now_ns) && turns_without_sleep < TURNS_WITHOUT_SLEEP_MAX {
+            turns_without_sleep += 1;
+            next_ns = now_ns;
         } else {
+            turns_without_sleep = 0;
+            next_ns = next_ns.max(now_ns + tick_ns / 2);
             sleep_until(next_ns);
         }
     }
