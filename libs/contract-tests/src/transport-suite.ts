@@ -1,8 +1,9 @@
-import { type Connection, type ErrorCode, isGodwitError, type Listener, type Transport } from '@godwit/ports';
+import type { Connection, Listener, Transport } from '@godwit/ports';
 import { expect } from 'vitest';
+import { bytes, expectEqual, received, stream } from './byte-stream.ts';
+import { expectCode, expectEndedWith, outcome, rejection } from './call-outcome.ts';
 import { type Fixture, type FixtureMaker, registerCases } from './case-runner.ts';
 import type { ContractCase } from './contract-case.ts';
-import { SeededBytes } from './seeded-bytes.ts';
 
 /** A transport, and addresses for it. */
 export interface TransportFixture extends Fixture {
@@ -49,67 +50,6 @@ async function connected(fixture: TransportFixture, work: (ends: Ends) => Promis
   } finally {
     await soon(Promise.all([near.close(), far.close(), listener.close()]));
   }
-}
-
-function bytes(length: number, seed: number): Uint8Array {
-  return new SeededBytes(seed).fill(new Uint8Array(length));
-}
-
-async function received(connection: Connection, length: number): Promise<Uint8Array> {
-  const into = new Uint8Array(length);
-  await connection.receive(into);
-  return into;
-}
-
-function expectEqual(got: Uint8Array, want: Uint8Array): void {
-  // Buffers, as a matcher would walk over millions of elements.
-  expect(Buffer.compare(got, want) === 0, 'the bytes that arrive are the bytes that were sent, in order').toBe(true);
-}
-
-/** How a call ended; never rejects, so that it may be looked at later. */
-type Outcome = { readonly rejected: false } | { readonly rejected: true; readonly reason: unknown };
-
-async function outcome(work: Promise<unknown>): Promise<Outcome> {
-  return work.then(
-    () => ({ rejected: false }),
-    (reason: unknown) => ({ rejected: true, reason }),
-  );
-}
-
-async function rejection(work: Promise<unknown>): Promise<unknown> {
-  const ended = await outcome(work);
-  return ended.rejected ? ended.reason : expect.fail('resolves where it ought to reject');
-}
-
-function expectEndedWith(ended: Outcome, code: ErrorCode): Error {
-  if (ended.rejected && isGodwitError(ended.reason, code)) return ended.reason;
-  throw new Error(`ends with ${code}, not with ${ended.rejected ? String(ended.reason) : 'success'}`);
-}
-
-async function expectCode(work: Promise<unknown>, code: ErrorCode): Promise<Error> {
-  return expectEndedWith(await outcome(work), code);
-}
-
-/** Cuts into chunks of random lengths, some of them empty. */
-function* cut(whole: Uint8Array, lengthMax: number, seed: number): Generator<Uint8Array> {
-  const random = new SeededBytes(seed);
-  for (let start = 0; start < whole.byteLength; ) {
-    const chunk = whole.subarray(start, start + random.below(lengthMax));
-    yield chunk;
-    start += chunk.byteLength;
-  }
-}
-
-/** Many transfers of many sizes in one direction. */
-async function stream(from: Connection, to: Connection, seed: number): Promise<void> {
-  const whole = bytes(6_000_000, seed);
-  const sending = (async () => {
-    for (const part of cut(whole, 700_000, seed + 1)) await from.send([...cut(part, 90_000, seed + 2)]);
-  })();
-  const receiving = (async () => {
-    for (const part of cut(whole, 500_000, seed + 3)) expectEqual(await received(to, part.byteLength), part);
-  })();
-  await Promise.all([sending, receiving]);
 }
 
 const cases: readonly Case[] = [
@@ -313,9 +253,9 @@ const cases: readonly Case[] = [
     run: (fixture) =>
       connected(fixture, async ({ near, soon }) => {
         const waiting = outcome(soon(near.receive(new Uint8Array(1), { timeoutMs: never })));
-        const closed = Promise.all([near.close(), near.close()]);
+        const closed = outcome(soon(Promise.all([near.close(), near.close()])));
         expectEndedWith(await waiting, 'ERR_GODWIT_CONNECTION_CLOSED');
-        await soon(closed);
+        expect(await closed).toEqual({ rejected: false });
         await soon(near.close());
         await soon(near[Symbol.asyncDispose]());
         await expectCode(soon(near.send([Uint8Array.of(1)])), 'ERR_GODWIT_CONNECTION_CLOSED');
@@ -390,9 +330,9 @@ const cases: readonly Case[] = [
     run: (fixture) =>
       connected(fixture, async ({ near, far, listener, soon }) => {
         const waiting = outcome(soon(listener.accept()));
-        const closing = listener.close();
+        const closing = outcome(soon(listener.close()));
         expectEndedWith(await waiting, 'ERR_GODWIT_CONNECTION_CLOSED');
-        await soon(closing);
+        expect(await closing).toEqual({ rejected: false });
         await expectCode(soon(listener.accept()), 'ERR_GODWIT_CONNECTION_CLOSED');
         await soon(near.send([Uint8Array.of(1)]));
         expect([...(await soon(received(far, 1)))]).toEqual([1]);

@@ -28,8 +28,9 @@ describe('a cut', () => {
     const got = new Uint8Array(10);
     await far.receive(got);
     expect([...got]).toEqual([1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
-    for (const call of [far.receive(got), far.send([got]), near.receive(got), near.send([got])]) {
-      const error = await call.catch((reason: unknown) => reason);
+    const calls = [() => far.receive(got), () => far.send([got]), () => near.receive(got), () => near.send([got])];
+    for (const call of calls) {
+      const error = await call().catch((reason: unknown) => reason);
       expect(isGodwitError(error, 'ERR_GODWIT_CONNECTION_CLOSED')).toBe(true);
     }
     await listener.close();
