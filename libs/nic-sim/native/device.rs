@@ -129,7 +129,8 @@ impl Nic {
     }
 
     /// Plugs the card in and sends a RARP announcement from every port, so that the switch sends its frames here. One
-    /// that finds the cable full is sent by a later poll.
+    /// that finds the cable full is sent by a later poll. To be called whenever the guest begins to run
+    /// here, also when it goes on at its source after a migration that failed.
     pub fn announce(&mut self) {
         self.connect();
         for index in 0..NIC_PORT_COUNT {

@@ -12,6 +12,8 @@ pub mod descriptor;
 mod descriptor_ring;
 mod device;
 mod device_state;
+#[cfg(test)]
+mod dirty_marks_tests;
 mod frame_backlog;
 mod frame_ring;
 mod guest_dma;
