@@ -1,5 +1,5 @@
 import { GodwitError } from '@godwit/ports';
-import { buf as crc32c } from 'crc-32/crc32c.js';
+import crc32cModule from 'crc-32/crc32c.js';
 
 /** Version of the wire protocol, told in HELLO. */
 export const PROTOCOL_VERSION = 1;
@@ -95,5 +95,5 @@ export function checkBody(headerBytes: Uint8Array, header: FrameHeader, body: Ui
 }
 
 function checksumOf(header: Uint8Array, body: Uint8Array): number {
-  return crc32c(body, crc32c(header.subarray(0, 20))) >>> 0;
+  return crc32cModule.buf(body, crc32cModule.buf(header.subarray(0, 20))) >>> 0;
 }
