@@ -236,3 +236,44 @@ fn now_tsc() -> u64 {
     // SAFETY: every x86-64 processor has a time stamp counter, and neither hosts nor guests here forbid reading it.
     unsafe { _rdtsc() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Wanted, Workload};
+
+    #[test]
+    fn pages_come_due_at_the_rate_asked_for() {
+        let workload = Workload::Appmembench {
+            working_set_bytes: 1 << 20,
+            pages_per_second: 10_000,
+            whole_pages: false,
+            pattern: Pattern::Sweep,
+        };
+        let wanted = Wanted {
+            memory_bytes: 64 << 20,
+            hole: false,
+            vcpu_count: 1,
+            workload,
+            resident_bytes: 0,
+            content: crate::content::Content::Zero,
+            seed: 0,
+            tsc_khz: 1_000_000,
+        };
+        let control = Plan::new(&wanted).unwrap().control;
+        // SAFETY: a block of atomics may begin as zeros.
+        let block: VcpuBlock = unsafe { core::mem::zeroed() };
+        let mut written = 0;
+        let begin = 5_000_000_000;
+        for microsecond in (0..3_000_000).step_by(50) {
+            let due = due_pages(&control, &block, begin + microsecond * 1000);
+            add(&block.pace_pages, due);
+            written += due;
+        }
+        assert!((29_990..=30_000).contains(&written), "{written} in three seconds");
+        // After a pause the debt is bounded; another host's clock begins anew.
+        assert!(due_pages(&control, &block, begin + 3_900_000_000) <= 1001);
+        assert_eq!(due_pages(&control, &block, 77), 0);
+        assert_eq!(due_pages(&control, &block, 77 + 1_000_000), 10);
+    }
+}

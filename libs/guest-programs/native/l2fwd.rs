@@ -196,7 +196,8 @@ fn forward_burst(
 
 /// Takes back the buffers of a port that were sent.
 fn reap(memory: Memory, block: &VcpuBlock, pool: &mut Pool, tx: &mut Ring, port: usize) {
-    while tx.used > 0 {
+    // One turn of the ring at most, whatever memory says.
+    for _ in 0..tx.used.min(RING_ENTRY_COUNT) {
         let entry = tx.first % RING_ENTRY_COUNT;
         let descriptor = descriptor(memory, tx_ring_address(port), entry);
         if !descriptor.is_guest_owned() {

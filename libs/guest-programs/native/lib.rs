@@ -22,3 +22,6 @@ pub use control::{ControlBlock, VcpuBlock};
 pub use memory::Memory;
 pub use plan::{Plan, PlanError, Workload};
 pub use program::{Host, run, step};
+
+#[cfg(test)]
+mod program_tests;
