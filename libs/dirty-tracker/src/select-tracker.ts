@@ -10,7 +10,8 @@ export type TrackerName = 'kvm-dirty-log' | 'pagemap-scan' | 'software-marks' | 
 const makers: Readonly<Record<TrackerName, (memory: GuestMemory) => DirtyTracker | string>> = {
   'kvm-dirty-log': ({ capsule }) => (capsule ? new KvmDirtyLogTracker(capsule) : 'the memory has no native capsule'),
   'pagemap-scan': ({ capsule }) => (capsule ? new PagemapScanTracker(capsule) : 'the memory has no native capsule'),
-  'software-marks': ({ marks }) => (marks ? new SoftwareMarksTracker(marks) : 'the memory has no software marks'),
+  'software-marks': ({ softwareMarks, pageCount }) =>
+    softwareMarks ? new SoftwareMarksTracker({ pageCount, words: softwareMarks }) : 'the memory has no software marks',
   compare: ({ bytes, pageSizeBytes }) =>
     bytes ? new CompareTracker(bytes, pageSizeBytes) : 'the memory is not in the reach of JavaScript',
 };

@@ -17,15 +17,15 @@ function refusal(make: () => unknown): unknown {
 
 describe('createDirtyTracker', () => {
   const bytes = new Uint8Array(8 * 4096);
-  const marks = createSharedMarks(8);
+  const softwareMarks = createSharedMarks(8).words;
 
   it('takes the best that the memory offers', () => {
-    expect(createDirtyTracker(memory({ bytes, marks })).name).toBe('software-marks');
+    expect(createDirtyTracker(memory({ bytes, softwareMarks })).name).toBe('software-marks');
     expect(createDirtyTracker(memory({ bytes })).name).toBe('compare');
   });
 
   it('takes what is preferred, or nothing', () => {
-    expect(createDirtyTracker(memory({ bytes, marks }), { prefer: 'compare' }).name).toBe('compare');
+    expect(createDirtyTracker(memory({ bytes, softwareMarks }), { prefer: 'compare' }).name).toBe('compare');
     const error = refusal(() => createDirtyTracker(memory({ bytes }), { prefer: 'kvm-dirty-log' }));
     expect(isGodwitError(error, 'ERR_GODWIT_UNSUPPORTED')).toBe(true);
     expect(() => createDirtyTracker(memory({ bytes }), { prefer: 'guess' as TrackerName })).toThrow(TypeError);

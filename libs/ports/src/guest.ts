@@ -16,11 +16,6 @@ export interface GuestMemory {
    * and in shared memory. Fetched and cleared with `Atomics.exchange`.
    */
   readonly softwareMarks?: Uint32Array;
-  /**
-   * Software marks, in shared memory: whoever writes a page sets its bit with `Atomics.or` *after* the write (marked
-   * before, the write could fall behind the collection that takes the mark). A tracker fetches and clears them.
-   */
-  readonly marks?: PageBitmap;
   /** Sets the bits of the pages that are populated; a page that is not reads as zero. Returns how many. */
   present(into: PageBitmap): Promise<number>;
 }
