@@ -1,0 +1,63 @@
+import type { BenchRun } from './bench-document.ts';
+
+/** Quantiles of one figure over all undisturbed runs. */
+export interface Quantiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** The figures that are summed up; those that no run has are left out. */
+export interface Summary {
+  readonly totalMs?: Quantiles;
+  readonly setupMs?: Quantiles;
+  readonly blackoutMs?: Quantiles;
+  readonly downtimeMs?: Quantiles;
+  readonly throughputMbps?: Quantiles;
+  readonly wireBytes?: Quantiles;
+  readonly verifyMs?: Quantiles;
+  readonly controlGapMs?: Quantiles;
+  readonly packetsLost?: Quantiles;
+}
+
+const FIGURES: Readonly<Record<keyof Summary, (run: BenchRun) => number | undefined>> = {
+  totalMs: (run) => run.totalMs,
+  setupMs: (run) => run.setupMs,
+  blackoutMs: (run) => run.blackoutMs,
+  downtimeMs: (run) => run.downtimeMs,
+  throughputMbps: (run) => run.throughputMbps,
+  wireBytes: (run) => run.bytes.wire,
+  verifyMs: (run) => run.verifyMs,
+  controlGapMs: (run) => run.packets?.controlGapMs,
+  packetsLost: (run) => run.packets?.lost,
+};
+
+/**
+ * Sums up the undisturbed runs. Quantiles are interpolated linearly between the two nearest runs, as of few runs any
+ * other way gives the largest.
+ */
+export function summarise(runs: readonly BenchRun[]): Summary {
+  const undisturbed = runs.filter((run) => !run.disturbed);
+  const figures = Object.entries(FIGURES).flatMap(([name, figure]) => {
+    const values = undisturbed.map(figure).filter((value) => value !== undefined);
+    return values.length === 0 ? [] : [[name, quantilesOf(values)] as const];
+  });
+  return Object.fromEntries(figures);
+}
+
+/**
+ * Quantiles of at least one value.
+ * @throws RangeError for none
+ */
+export function quantilesOf(values: readonly number[]): Quantiles {
+  if (values.length === 0) throw new RangeError('no values have no quantiles');
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number): number => {
+    const place = share * (sorted.length - 1);
+    const low = sorted[Math.floor(place)] ?? 0;
+    const high = sorted[Math.ceil(place)] ?? 0;
+    return low + (high - low) * (place - Math.floor(place));
+  };
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
+}
