@@ -12,6 +12,8 @@
 export * from './case-runner.ts';
 export * from './contract-case.ts';
 export * from './dirty-tracker-suite.ts';
+export * from './guest-suite.ts';
+export * from './page-codec-suite.ts';
 export * from './plain-bitmap.ts';
 export * from './seeded-bytes.ts';
 export * from './simulated-context.ts';
@@ -20,4 +22,3 @@ export * from './strategy-suite.ts';
 export * from './transport-suite.ts';
 export * from './virtual-clock.ts';
 export * from './zero-page-scanner-suite.ts';
-export * from './page-codec-suite.ts';
