@@ -169,10 +169,14 @@ impl Machine {
         if !self.ready.load(Ordering::Acquire) {
             return Err(CapsuleError::Unsupported);
         }
-        self.has_run.store(true, Ordering::Release);
-        // A guest that was made here is here from its beginning; one that moved says so when its host tells it to.
-        if self.fresh.swap(false, Ordering::AcqRel) {
-            self.announce();
+        if !self.has_run.swap(true, Ordering::AcqRel) {
+            if self.fresh.load(Ordering::Acquire) {
+                // A guest that was made here is here from its beginning; one that moved says so when told to.
+                self.announce();
+            } else {
+                // Before its processors run: what they forward without a link would be lost.
+                self.network.nic().connect();
+            }
         }
         self.gate.open();
         Ok(())
