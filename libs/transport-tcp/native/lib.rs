@@ -8,6 +8,8 @@ mod js_connector;
 mod js_listener;
 mod lane;
 mod listener;
+#[cfg(test)]
+mod listener_tests;
 mod pacer;
 mod promise;
 mod socket;

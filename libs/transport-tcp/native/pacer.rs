@@ -23,7 +23,7 @@ const QUEUE_BYTES_MIN: u64 = 4 << 10;
 const QUEUE_BYTES_MAX: u64 = 128 << 10;
 /// A busy sender that is woken late (a shared processor) may make up for this much: a real link would have been kept
 /// busy by the socket's buffer meanwhile.
-const CATCH_UP_NS: i128 = 1_000_000;
+const CATCH_UP_NS: i128 = 2_000_000;
 /// A transfer that begins so soon after another continues it.
 const FOLLOWS_NS: u64 = 100_000;
 /// Waits are cut so that a new rate takes effect soon on a slow link.

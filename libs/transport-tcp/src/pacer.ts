@@ -3,13 +3,15 @@ export type Grant = { readonly bytes: number } | { readonly waitMs: number };
 
 const QUEUE_BYTES_MIN = 4 << 10;
 const QUEUE_BYTES_MAX = 128 << 10;
-const CATCH_UP_MS = 1;
+const CATCH_UP_MS = 2;
 const FOLLOWS_MS = 0.1;
+/** A clock in milliseconds may be too coarse to move by less. */
+const WAIT_MS_MIN = 0.001;
 const WAIT_MS_MAX = 5;
 
 /**
  * The queue in front of a link of a given rate, as in `native/pacer.rs`: a leaky bucket that the link drains. A sender runs
- * ahead of the link by the depth of the queue and no further, makes up at most a millisecond if it was woken late, and
+ * ahead of the link by the depth of the queue and no further, makes up at most two milliseconds if it was woken late, and
  * finds an idle link free at once. Time is the caller's, in milliseconds.
  */
 export class Pacer {
@@ -35,7 +37,8 @@ export class Pacer {
     const room = queue - this.#backlogBytes;
     const least = Math.max(1, Math.min(wantedBytes, Math.floor(queue / 2)));
     if (room >= least) return { bytes: Math.floor(Math.min(wantedBytes, room, queue)) };
-    return { waitMs: Math.min(((least - room) / bytesPerSecond) * 1000, WAIT_MS_MAX) };
+    const waitMs = ((least - room) / bytesPerSecond) * 1000;
+    return { waitMs: Math.min(Math.max(waitMs, WAIT_MS_MIN), WAIT_MS_MAX) };
   }
 
   /** The socket took so many bytes. */
