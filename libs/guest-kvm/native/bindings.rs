@@ -50,8 +50,8 @@ fn native(message: &str) -> Error {
     Error::new(Status::GenericFailure, format!("ERR_GODWIT_NATIVE_FAILED: {message}"))
 }
 
-fn from_failure(Failure(message): Failure) -> Error {
-    Error::new(Status::GenericFailure, message)
+fn from_failure(failure: Failure) -> Error {
+    Error::new(Status::GenericFailure, failure.to_string())
 }
 
 fn from_capsule(error: CapsuleError, what: &str) -> Error {
@@ -206,6 +206,24 @@ impl NativeGuest {
             pair[1] |= (word >> 32) as u32;
         }
         Ok(count as f64)
+    }
+
+    /// Copies bytes of memory out.
+    #[napi]
+    pub fn read_memory(&self, offset_bytes: f64, mut into: Buffer) -> Result<()> {
+        let inside = self.machine.memory().read(offset_bytes as u64, &mut into);
+        inside
+            .then_some(())
+            .ok_or_else(|| from_capsule(CapsuleError::OutOfRange, "reading memory"))
+    }
+
+    /// Copies bytes into memory.
+    #[napi]
+    pub fn write_memory(&self, offset_bytes: f64, from: Buffer) -> Result<()> {
+        let inside = self.machine.memory().write(offset_bytes as u64, &from);
+        inside
+            .then_some(())
+            .ok_or_else(|| from_capsule(CapsuleError::OutOfRange, "writing memory"))
     }
 
     #[napi]

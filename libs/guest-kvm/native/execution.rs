@@ -35,4 +35,18 @@ impl Execution for SharedExecution {
         self.0.announce();
         Ok(())
     }
+
+    fn drain_late(&self, bytes: &mut Vec<u8>) -> Result<(), CapsuleError> {
+        self.0.network().nic().drain_late(bytes);
+        Ok(())
+    }
+
+    fn inject_late(&self, bytes: &[u8]) -> Result<(), CapsuleError> {
+        self.0
+            .network()
+            .nic()
+            .inject(bytes)
+            .map(drop)
+            .map_err(|_| CapsuleError::Malformed)
+    }
 }

@@ -121,6 +121,34 @@ impl GuestMemory {
         self.mapping.base()
     }
 
+    /// Copies bytes out, from an offset in the row of pages; false when they are not all inside.
+    pub fn read(&self, offset_bytes: u64, into: &mut [u8]) -> bool {
+        let inside = self.holds(offset_bytes, into.len());
+        if inside {
+            let from = self.base().wrapping_add(offset_bytes as usize);
+            // SAFETY: the range was checked; the guest may write it meanwhile, which tears the copy and nothing else.
+            unsafe { std::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        }
+        inside
+    }
+
+    /// Copies bytes in, to an offset in the row of pages; false when they are not all inside.
+    pub fn write(&self, offset_bytes: u64, from: &[u8]) -> bool {
+        let inside = self.holds(offset_bytes, from.len());
+        if inside {
+            let to = self.base().wrapping_add(offset_bytes as usize);
+            // SAFETY: the range was checked; a guest whose memory is written while it runs harms only itself.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        }
+        inside
+    }
+
+    fn holds(&self, offset_bytes: u64, length: usize) -> bool {
+        offset_bytes
+            .checked_add(length as u64)
+            .is_some_and(|end| end <= self.mapping.length_bytes())
+    }
+
     /// Asks for huge pages behind those 2 MiB blocks that lie wholly inside an area.
     pub fn expect_area(&self, area: &Area) -> Result<()> {
         for (address, pages) in [(area.low_address, area.low_pages), (area.high_address, area.high_pages)] {

@@ -7,6 +7,7 @@ mod boot;
 mod clock;
 #[cfg(not(test))]
 mod counters;
+#[cfg(not(test))]
 mod execution;
 mod gate;
 mod guest_memory;

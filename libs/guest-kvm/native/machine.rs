@@ -44,6 +44,12 @@ pub struct Blueprint {
 #[derive(Debug)]
 pub struct Failure(pub String);
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Names what was tried.
 fn failed<Error: Display>(what: &'static str) -> impl Fn(Error) -> Failure {
     move |error| Failure(format!("ERR_GODWIT_NATIVE_FAILED: {what}: {error}"))
@@ -193,7 +199,7 @@ impl Machine {
         let capture = |vcpu: &Vcpu| VcpuState::capture(&vcpu.fd(), &self.msr_indexes);
         let vcpus = self.vcpus.iter().map(capture).collect::<Result<Vec<_>, _>>();
         let vcpus = vcpus.map_err(|error| CapsuleError::Os(error.errno()))?;
-        state::encode(&vcpus, &mut self.network.nic(), out);
+        state::encode(self.plan.memory_bytes, &vcpus, &mut self.network.nic(), out);
         Ok(())
     }
 
@@ -202,8 +208,8 @@ impl Machine {
         if self.has_run.load(Ordering::Acquire) || !self.gate.is_closed() {
             return Err(CapsuleError::Os(libc::EBUSY));
         }
-        let (states, nic_state) =
-            state::decode(bytes, self.vcpus.len(), &self.msr_indexes).ok_or(CapsuleError::Malformed)?;
+        let (states, nic_state) = state::decode(bytes, self.plan.memory_bytes, self.vcpus.len(), &self.msr_indexes)
+            .ok_or(CapsuleError::Malformed)?;
         for (vcpu, state) in self.vcpus.iter().zip(&states) {
             if state.apply(&vcpu.fd()).is_err() {
                 return Err(self.refuse());

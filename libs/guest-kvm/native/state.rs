@@ -1,5 +1,5 @@
-//! The execution state of a guest as bytes, little-endian: magic, version, number of processors, length of what follows
-//! for the card; then the processors, then the card's own state. The kernel's structures are written as they are, so both
+//! The execution state of a guest as bytes, little-endian: magic, version, number of processors, bytes of memory, length
+//! of what follows for the card; then the processors, then the card's own state. The kernel's structures are written as they are, so both
 //! hosts must be of one processor architecture.
 
 use godwit_nic_sim::Nic;
@@ -8,7 +8,7 @@ use crate::vcpu_state::{VcpuState, take};
 
 const MAGIC: [u8; 4] = *b"GWKS";
 const VERSION: u16 = 1;
-const HEADER_BYTES: usize = 4 + 2 + 2 + 4;
+const HEADER_BYTES: usize = 4 + 2 + 2 + 8 + 4;
 
 /// The most bytes of a state without the card's.
 pub const fn bytes_max(vcpu_count: usize, msr_count: usize) -> usize {
@@ -16,10 +16,11 @@ pub const fn bytes_max(vcpu_count: usize, msr_count: usize) -> usize {
 }
 
 /// Appends the state of processors and card.
-pub fn encode(vcpus: &[VcpuState], nic: &mut Nic, out: &mut Vec<u8>) {
+pub fn encode(memory_bytes: u64, vcpus: &[VcpuState], nic: &mut Nic, out: &mut Vec<u8>) {
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&(vcpus.len() as u16).to_le_bytes());
+    out.extend_from_slice(&memory_bytes.to_le_bytes());
     let length_at = out.len();
     out.extend_from_slice(&[0; 4]);
     for vcpu in vcpus {
@@ -32,11 +33,17 @@ pub fn encode(vcpus: &[VcpuState], nic: &mut Nic, out: &mut Vec<u8>) {
 }
 
 /// The processors and the bytes of the card; none if anything is not as it must be.
-pub fn decode<'a>(bytes: &'a [u8], vcpu_count: usize, msr_indexes: &[u32]) -> Option<(Vec<VcpuState>, &'a [u8])> {
+pub fn decode<'a>(
+    bytes: &'a [u8],
+    memory_bytes: u64,
+    vcpu_count: usize,
+    msr_indexes: &[u32],
+) -> Option<(Vec<VcpuState>, &'a [u8])> {
     let mut rest = bytes;
     let header = take(&mut rest)? == MAGIC
         && u16::from_le_bytes(take(&mut rest)?) == VERSION
-        && usize::from(u16::from_le_bytes(take(&mut rest)?)) == vcpu_count;
+        && usize::from(u16::from_le_bytes(take(&mut rest)?)) == vcpu_count
+        && u64::from_le_bytes(take(&mut rest)?) == memory_bytes;
     let nic_bytes = u32::from_le_bytes(take(&mut rest)?) as usize;
     if !header {
         return None;

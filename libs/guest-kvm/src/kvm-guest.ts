@@ -24,6 +24,17 @@ export interface KvmGuest extends Guest {
   readonly execution: Capsule<'execution'>;
   /** What programs and card have counted; at any time until `close`. */
   counters(): GuestCounters;
+  /**
+   * Copies memory out, for inspection and tests; a running guest tears the copy. A migration goes through
+   * `memory.capsule` instead.
+   * @throws GodwitError `ERR_GODWIT_PAGE_RANGE` when the range is not inside the memory
+   */
+  readMemory(offsetBytes: number, into: Uint8Array): Promise<void>;
+  /**
+   * Copies bytes into the memory of a guest that does not run. No tracker sees it.
+   * @throws GodwitError `ERR_GODWIT_PAGE_RANGE` when the range is not inside the memory
+   */
+  writeMemory(offsetBytes: number, from: Uint8Array): Promise<void>;
   /** Takes the frames that reached this host after the state was saved, for `injectFrames` at the new host. */
   drainLateFrames(): Uint8Array;
   /**
@@ -99,6 +110,16 @@ function nativeOptions(config: CompleteGuestConfig, host: CompleteHostOptions, e
   };
 }
 
+/** The same bytes, as the addon wants them. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function checkedOffset(offsetBytes: number): number {
+  if (!Number.isSafeInteger(offsetBytes) || offsetBytes < 0) throw new RangeError('offsetBytes must be a whole number');
+  return offsetBytes;
+}
+
 class NativeKvmGuest implements KvmGuest {
   readonly kind = 'kvm';
   readonly backend: Backend = 'native';
@@ -144,7 +165,7 @@ class NativeKvmGuest implements KvmGuest {
   }
 
   async loadState(state: Uint8Array): Promise<void> {
-    await translated(() => this.#open().load(Buffer.from(state.buffer, state.byteOffset, state.byteLength)));
+    await translated(() => this.#open().load(bufferOf(state)));
   }
 
   async announce(): Promise<void> {
@@ -175,13 +196,20 @@ class NativeKvmGuest implements KvmGuest {
     return { ...counts, firstError: describeError(firstErrorKind, firstErrorPlace) };
   }
 
+  async readMemory(offsetBytes: number, into: Uint8Array): Promise<void> {
+    await translated(() => this.#open().readMemory(checkedOffset(offsetBytes), bufferOf(into)));
+  }
+
+  async writeMemory(offsetBytes: number, from: Uint8Array): Promise<void> {
+    await translated(() => this.#open().writeMemory(checkedOffset(offsetBytes), bufferOf(from)));
+  }
+
   drainLateFrames(): Uint8Array {
     return this.#open().drainLateFrames();
   }
 
   async injectFrames(frames: Uint8Array): Promise<number> {
-    const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength);
-    return translated(() => this.#open().injectFrames(bytes));
+    return translated(() => this.#open().injectFrames(bufferOf(frames)));
   }
 
   async close(): Promise<void> {

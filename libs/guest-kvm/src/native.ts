@@ -58,6 +58,8 @@ export interface NativeGuest {
   load(state: Buffer): Promise<void>;
   announce(): void;
   present(words: Uint32Array): number;
+  readMemory(offsetBytes: number, into: Buffer): void;
+  writeMemory(offsetBytes: number, from: Buffer): void;
   counters(): NativeCounters;
   drainLateFrames(): Uint8Array;
   injectFrames(frames: Buffer): number;
