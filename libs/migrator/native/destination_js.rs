@@ -104,12 +104,14 @@ impl NativeDestinationPump {
         })
     }
 
-    /// Answers the source's digest.
-    #[napi(ts_return_type = "Promise<VerificationOutcome>")]
-    pub fn verify<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    /// Takes what the source still sends after the guest has started: late frames, and its digest, if one was agreed on.
+    #[napi(ts_return_type = "Promise<VerificationOutcome | null>")]
+    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pump = self.pump.clone();
         on_thread(env, "godwit-verify", move || {
-            lock(&pump).verify().map(VerificationOutcome::from)
+            lock(&pump)
+                .finish()
+                .map(|verification| verification.map(VerificationOutcome::from))
         })
     }
 
@@ -117,7 +119,10 @@ impl NativeDestinationPump {
     #[napi]
     pub fn renounce(&self, epoch: u32) -> Result<EpochFate> {
         let started = self.gate.renounce(u64::from(epoch))? == Fate::Started;
-        Ok(EpochFate { started, started_at_ns: self.gate.started_at_ns() as f64 })
+        Ok(EpochFate {
+            started,
+            started_at_ns: self.gate.started_at_ns() as f64,
+        })
     }
 
     /// Goes on over another connection, on which this many frames have passed already.

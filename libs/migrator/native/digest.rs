@@ -26,6 +26,7 @@ pub struct Verification {
 impl SourcePump {
     /// Hashes the frozen memory, sends the hashes and hears the verdict. After RUNNING, outside the blackout.
     pub fn verify(&mut self) -> Result<Verification, PumpError> {
+        self.forward_late();
         let page_size_bytes = self.parts.memory.page_size_bytes() as usize;
         let zero_page = vec![0_u8; page_size_bytes];
         // SAFETY: the buffer is a page long.
@@ -70,6 +71,15 @@ impl SourcePump {
         })
     }
 
+    /// Instead of `verify`: tells the destination that no digest follows.
+    pub fn finish(&mut self) -> Result<(), PumpError> {
+        self.forward_late();
+        self.parts
+            .link
+            .send(FrameType::Done, &[], &[])
+            .map_err(|error| self.broken(error))
+    }
+
     fn send_digest(&mut self, entries: &[u8]) -> Result<(), PumpError> {
         let mut body = std::mem::take(&mut self.body);
         body.clear();
@@ -82,12 +92,8 @@ impl SourcePump {
 }
 
 impl DestinationPump {
-    /// Answers the source's digest, while the guest runs here already.
-    pub fn verify(&mut self) -> Result<Verification, PumpError> {
-        let hashes = self
-            .hashes
-            .take()
-            .ok_or_else(|| PumpError::protocol("a digest was not agreed on"))?;
+    /// While the guest runs here already: takes late frames and answers the source's digest; `None` if none comes.
+    pub fn finish(&mut self) -> Result<Option<Verification>, PumpError> {
         let page_count = self.parts.memory.page_count();
         let mut compared = vec![0_u64; page_count.div_ceil(64) as usize];
         let mut verification = Verification::default();
@@ -99,7 +105,13 @@ impl DestinationPump {
                 .receive(&mut body)
                 .map_err(|error| PumpError::link(error, "waiting for the source's digest"))?;
             match header.kind {
+                FrameType::Late => {
+                    let injected = self.parts.execution.inject_late(&body);
+                    injected.map_err(|error| PumpError::link(error, "late frames from the source"))?;
+                }
+                FrameType::Done => return Ok(None),
                 FrameType::Digest => {
+                    let hashes = self.hashes.as_ref().ok_or_else(not_agreed)?;
                     if body.len() < 4 || body.len() - 4 != u32_at(&body, 0) as usize * ENTRY_BYTES {
                         return Err(PumpError::protocol("a DIGEST frame of a wrong length"));
                     }
@@ -124,6 +136,7 @@ impl DestinationPump {
                 }
             }
         }
+        let hashes = self.hashes.take().ok_or_else(not_agreed)?;
         // Pages that hold something here and are zero, or not there, at the source.
         if hashes.nonzero_count() != verification.compared_pages || verification.mismatched_pages > 0 {
             for page in 0..page_count {
@@ -133,7 +146,7 @@ impl DestinationPump {
             }
         }
         self.answer(&verification)?;
-        Ok(verification)
+        Ok(Some(verification))
     }
 
     fn answer(&mut self, verification: &Verification) -> Result<(), PumpError> {
@@ -147,6 +160,10 @@ impl DestinationPump {
             .send(FrameType::Verified, &body, &[])
             .map_err(|error| PumpError::link(error, "answering the source's digest"))
     }
+}
+
+fn not_agreed() -> PumpError {
+    PumpError::protocol("a digest that was not agreed on")
 }
 
 impl Verification {

@@ -40,6 +40,8 @@
 //! | 18 VERIFIED | destination | compared u64, mismatched u64, then up to 16 page indexes u64 |
 //! | 19 FAILED | either | JSON: code, message; the session is over |
 //! | 20 UNKNOWN | destination | epoch u64: it knows of no such session, which proves nothing |
+//! | 21 LATE | source | after RUNNING: what the guest's devices still received there |
+//! | 22 DONE | source | after RUNNING: no digest follows |
 //!
 //! A page is named at most once in a frame. Every page index is checked against the memory before anything is
 //! installed; a frame that breaks a rule ends the session, and the guest goes on at the source.
@@ -78,10 +80,12 @@ pub enum FrameType {
     Verified = 18,
     Failed = 19,
     Unknown = 20,
+    Late = 21,
+    Done = 22,
 }
 
 impl FrameType {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::Hello,
         Self::Admit,
         Self::Refuse,
@@ -102,6 +106,8 @@ impl FrameType {
         Self::Verified,
         Self::Failed,
         Self::Unknown,
+        Self::Late,
+        Self::Done,
     ];
 
     pub fn from_code(code: u8) -> Option<Self> {

@@ -188,7 +188,7 @@ impl NativeSourcePump {
             let (outcome, error, timing) = match done {
                 Ok(timing) => ("running", None, timing),
                 Err(SwitchoverFailure::Resumed(error)) => ("resumed", Some(error.to_string()), Default::default()),
-                Err(SwitchoverFailure::InDoubt(error, timing)) => ("in-doubt", Some(error.to_string()), timing),
+                Err(SwitchoverFailure::InDoubt(error, timing)) => ("in-doubt", Some(error.to_string()), *timing),
             };
             Ok(SwitchoverOutcome {
                 outcome: outcome.to_owned(),
@@ -213,6 +213,12 @@ impl NativeSourcePump {
     #[napi(ts_return_type = "Promise<VerificationOutcome>")]
     pub fn verify<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         self.on_thread(env, |pump| pump.verify().map(VerificationOutcome::from))
+    }
+
+    /// Instead of `verify`: tells the destination that nothing follows.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.on_thread(env, |pump| pump.finish())
     }
 
     /// Goes on over another connection, on which this many frames have passed already.

@@ -1,7 +1,14 @@
+use std::time::Duration;
+
 use crate::frame::{FrameType, u64_at};
 use crate::page_runs;
 use crate::pump_error::PumpError;
 use crate::source_pump::SourcePump;
+
+/// How long the source looks for late frames after RUNNING: until none came for so many turns.
+const LATE_TURN: Duration = Duration::from_micros(200);
+const LATE_QUIET_TURNS: u32 = 5;
+const LATE_TURNS_MAX: u32 = 100;
 
 /// How long each part of the blackout took, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +36,7 @@ pub enum SwitchoverFailure {
     /// It runs here again, as if nothing had happened.
     Resumed(PumpError),
     /// COMMIT left, and RUNNING did not come: it may run there. Here it stays frozen. With what was measured so far.
-    InDoubt(PumpError, Switchover),
+    InDoubt(PumpError, Box<Switchover>),
 }
 
 impl SourcePump {
@@ -44,7 +51,10 @@ impl SourcePump {
         epoch: u64,
     ) -> Result<Switchover, SwitchoverFailure> {
         let paused_at = self.now_ns();
-        let mut timing = Switchover { paused_at_ns: paused_at, ..Switchover::default() };
+        let mut timing = Switchover {
+            paused_at_ns: paused_at,
+            ..Switchover::default()
+        };
         if let Err(error) = self.move_everything(pending, encode, epoch, paused_at, &mut timing) {
             return Err(SwitchoverFailure::Resumed(self.resume_after(error)));
         }
@@ -56,7 +66,7 @@ impl SourcePump {
         let committed_at = self.now_ns();
         timing.committed_at_ns = committed_at;
         if let Err(error) = self.commit(epoch) {
-            return Err(SwitchoverFailure::InDoubt(error, timing));
+            return Err(SwitchoverFailure::InDoubt(error, Box::new(timing)));
         }
         let heard_at = self.now_ns();
         // RUNNING: epoch, start time there, CPU time there.
@@ -141,9 +151,37 @@ impl SourcePump {
         }
     }
 
+    /// The world outside goes on sending here until it has heard where the guest is now; what comes meanwhile is forwarded.
+    /// The guest runs, so nothing of this may fail the migration: at worst a frame is lost, as networks lose frames.
+    pub(crate) fn forward_late(&mut self) {
+        let mut quiet_turns = 0;
+        for _ in 0..LATE_TURNS_MAX {
+            self.body.clear();
+            if self.parts.execution.drain_late(&mut self.body).is_err() {
+                return;
+            }
+            if self.body.is_empty() {
+                quiet_turns += 1;
+                if quiet_turns == LATE_QUIET_TURNS {
+                    return;
+                }
+                std::thread::sleep(LATE_TURN);
+                continue;
+            }
+            quiet_turns = 0;
+            if self.parts.link.send(FrameType::Late, &self.body, &[]).is_err() {
+                return;
+            }
+        }
+    }
+
     fn resume_after(&self, error: PumpError) -> PumpError {
         match self.parts.execution.resume() {
-            Ok(()) => error,
+            Ok(()) => {
+                // Whoever heard of a move that did not happen is told that the guest is here.
+                let _ = self.parts.execution.announce();
+                error
+            }
             Err(resume_error) => PumpError::new(
                 "ERR_GODWIT_GUEST_LOST",
                 format!("the guest could not be resumed ({resume_error}) after: {error}"),

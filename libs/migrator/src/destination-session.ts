@@ -59,7 +59,7 @@ export class DestinationSession {
       await this.#link.sendJson('ADMIT', { protocol: PROTOCOL_VERSION, bootId: bootId() });
       this.#pump = await createDestinationPump(parts);
       const arrived = await this.#pump.run();
-      const verification = hello.digest === 'none' ? Promise.resolve(undefined) : this.#verify(this.#pump);
+      const verification = this.#finish(this.#pump);
       void verification
         .catch(() => {})
         .finally(() => {
@@ -93,13 +93,13 @@ export class DestinationSession {
     this.#link.connection.interrupt();
   }
 
-  /** Answers the digest; if the connection breaks first, once more on the one that the source comes back with. */
-  async #verify(pump: DestinationPump): Promise<Verification> {
+  /** Late frames and digest; if the connection breaks first, once more on the one that the source comes back with. */
+  async #finish(pump: DestinationPump): Promise<Verification | undefined> {
     const relinked = new Promise<FrameLink>((resolve) => {
       this.#relinked = resolve;
     });
     try {
-      return await pump.verify();
+      return await pump.finish();
     } catch (error) {
       const timeout = AbortSignal.timeout(this.#options.timeoutMs ?? 10_000);
       const gaveUp = new Promise<never>((_, reject) => {
@@ -109,7 +109,7 @@ export class DestinationSession {
       await this.#link.connection.close();
       this.#link = link;
       pump.relink(link);
-      return pump.verify();
+      return pump.finish();
     } finally {
       this.#relinked = undefined;
     }

@@ -26,6 +26,8 @@ export const FRAME = {
   VERIFIED: 18,
   FAILED: 19,
   UNKNOWN: 20,
+  LATE: 21,
+  DONE: 22,
 } as const;
 
 export type FrameName = keyof typeof FRAME;

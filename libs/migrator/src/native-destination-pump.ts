@@ -35,7 +35,7 @@ export function nativeDestinationPump(parts: DestinationPumpParts): DestinationP
   return {
     backend: 'native',
     run: () => typed(pump.run()),
-    verify: () => typed(pump.verify()),
+    finish: async () => (await typed(pump.finish())) ?? undefined,
     renounce: (epoch) => pump.renounce(epoch),
     interrupt: () => pump.interrupt(),
     relink: (next) => pump.relink(required(next.connection.capsule), next.framesSent, next.framesReceived),

@@ -62,6 +62,7 @@ export function nativeSourcePump(parts: SourcePumpParts): SourcePump {
       return { outcome: 'in-doubt', error, completed };
     },
     verify: () => typed(pump.verify()),
+    finish: () => typed(pump.finish()),
     cancel: () => pump.cancel(),
     counters: () => pump.counters(),
     relink: (next) => pump.relink(required(next.connection.capsule), next.framesSent, next.framesReceived),

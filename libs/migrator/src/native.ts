@@ -45,6 +45,7 @@ export interface NativeSourcePump {
   send(runs: Uint32Array, encode: boolean): Promise<void>;
   switchover(pending: Uint32Array, encode: boolean, epoch: number): Promise<NativeSwitchoverOutcome>;
   verify(): Promise<Verification>;
+  finish(): Promise<void>;
   relink(channel: Capsule<'channel'>, framesSent: number, framesReceived: number): void;
   cancel(): boolean;
   counters(): PumpCounters;
@@ -68,7 +69,7 @@ export interface NativeDestinationPumpOptions {
 /** The receiver's half, in `native/destination_js.rs`. */
 export interface NativeDestinationPump {
   run(): Promise<Arrived>;
-  verify(): Promise<Verification>;
+  finish(): Promise<Verification | null>;
   renounce(epoch: number): EpochFate;
   relink(channel: Capsule<'channel'>, framesSent: number, framesReceived: number): void;
   interrupt(): void;

@@ -61,7 +61,7 @@ export class PortableDestinationPump implements DestinationPump {
     this.#link = link;
   }
 
-  async verify(): Promise<Verification> {
+  async finish(): Promise<Verification | undefined> {
     const compared = PageSet.empty(this.#parts.guest.memory.pageCount);
     const namedPages: number[] = [];
     let comparedPages = 0;
@@ -77,7 +77,13 @@ export class PortableDestinationPump implements DestinationPump {
       const body = Buffer.from(frame.body);
       if (frame.name === 'DIGEST_END' && body.length === 8) break;
       if (frame.name === 'FAILED') throw peerFailure(body);
-      if (frame.name !== 'DIGEST' || body.length < 4 || body.length - 4 !== body.readUInt32LE(0) * 16) {
+      if (frame.name === 'DONE') return undefined;
+      if (
+        !this.#parts.verify ||
+        frame.name !== 'DIGEST' ||
+        body.length < 4 ||
+        body.length - 4 !== body.readUInt32LE(0) * 16
+      ) {
         throw new GodwitError('ERR_GODWIT_PROTOCOL', `the source sent ${frame.name} instead of its digest`);
       }
       for (let offset = 4; offset < body.length; offset += 16) {

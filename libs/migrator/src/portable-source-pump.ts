@@ -167,6 +167,10 @@ export class PortableSourcePump implements SourcePump {
     return { comparedPages, mismatchedPages, namedPages };
   }
 
+  async finish(): Promise<void> {
+    await this.#link.send('DONE');
+  }
+
   cancel(): boolean {
     if (this.#decided === 'committed') return false;
     this.#decided = 'cancelled';
@@ -262,6 +266,7 @@ export class PortableSourcePump implements SourcePump {
   async #resumeAfter(error: unknown): Promise<Error> {
     try {
       await this.#parts.guest.resume();
+      await this.#parts.guest.announce();
       return asError(error);
     } catch (cause) {
       return new GodwitError(

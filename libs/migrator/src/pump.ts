@@ -62,8 +62,10 @@ export interface SourcePump {
   send(runs: PageRuns, encode: boolean): Promise<void>;
   /** Pause, last dirty set, state, READY, COMMIT, RUNNING. Rejects for nothing that the protocol foresees. */
   switchover(pending: PageBitmap, encode: boolean, epoch: number): Promise<SwitchoverOutcome>;
-  /** After the switchover. */
+  /** After the switchover: compares the frozen memory here with what arrived there. */
   verify(): Promise<Verification>;
+  /** Instead of `verify`: nothing follows. */
+  finish(): Promise<void>;
   /** False if the migration is committed already. */
   cancel(): boolean;
   counters(): PumpCounters;
@@ -91,8 +93,8 @@ export interface DestinationPump {
   readonly backend: Backend;
   /** Resolves when the guest runs here; rejects when it never will. */
   run(): Promise<Arrived>;
-  /** Answers the source's digest. */
-  verify(): Promise<Verification>;
+  /** After the start: takes late frames and the source's digest; `undefined` where none was agreed on. */
+  finish(): Promise<Verification | undefined>;
   /** Decides an epoch for good: it was started here, or it never will be. */
   renounce(epoch: number): EpochFate;
   /** Ends what waits for the source. */

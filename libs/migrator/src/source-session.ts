@@ -100,6 +100,7 @@ export async function runSource(
           });
           if (settled.fate === 'renounced') {
             await guest.resume();
+            await guest.announce();
             throw error;
           }
           if (settled.link === undefined) return undefined;
@@ -125,10 +126,11 @@ export async function runSource(
     emit({ type: 'phase', phase: 'complete' });
 
     const counters = pump.counters();
-    // Cleaning up is deferred to here, behind the switchover.
+    const verification =
+      hello.digest === 'none' ? await pump.finish().then(() => undefined) : await verify(pump, clock, emit);
+    // Cleaning up is deferred to here, behind the switchover and what the outside still sent.
     tracking = false;
     if (options.tracker !== undefined) await pump.stopTracking();
-    const verification = hello.digest === 'none' ? undefined : await verify(pump, clock, emit);
     const cpu = process.cpuUsage(cpuBefore);
     const report = reportOf({
       options,

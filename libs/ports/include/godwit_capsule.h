@@ -108,6 +108,11 @@ typedef struct godwit_execution {
   int32_t (*load)(void *context, const uint8_t *state, uint64_t length_bytes);
   /* Tells the outside world that the guest is here now (RARP); called right after resume() at a destination. */
   int32_t (*announce)(void *context);
+  /* Of a paused guest whose state was saved: takes what its devices received since, for inject_late() where it runs now.
+   * Returns the number of bytes, 0 when nothing (more) came. */
+  int64_t (*drain_late)(void *context, uint8_t *bytes, uint64_t capacity_bytes);
+  /* Gives a guest's devices what was drained elsewhere, before anything newer. */
+  int32_t (*inject_late)(void *context, const uint8_t *bytes, uint64_t length_bytes);
 } godwit_execution;
 
 /* dirty: the pages written since the last collect. */

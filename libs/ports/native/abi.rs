@@ -53,6 +53,8 @@ pub struct ExecutionTable {
     pub save: unsafe extern "C" fn(*mut c_void, *mut u8, u64) -> i64,
     pub load: unsafe extern "C" fn(*mut c_void, *const u8, u64) -> i32,
     pub announce: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub drain_late: unsafe extern "C" fn(*mut c_void, *mut u8, u64) -> i64,
+    pub inject_late: unsafe extern "C" fn(*mut c_void, *const u8, u64) -> i32,
 }
 
 #[repr(C)]

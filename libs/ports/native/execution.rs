@@ -17,6 +17,15 @@ pub trait Execution: Send + Sync {
     fn load(&self, state: &[u8]) -> Result<(), CapsuleError>;
     /// Tells the outside world that the guest is here now.
     fn announce(&self) -> Result<(), CapsuleError>;
+    /// Of a paused guest whose state was saved: appends what its devices received since (at most `state_bytes_max`), to be
+    /// injected where it runs now. Appends nothing when nothing (more) came.
+    fn drain_late(&self, _bytes: &mut Vec<u8>) -> Result<(), CapsuleError> {
+        Ok(())
+    }
+    /// Gives the devices what was drained elsewhere, before anything newer; `Malformed` for bytes that no drain gave.
+    fn inject_late(&self, _bytes: &[u8]) -> Result<(), CapsuleError> {
+        Ok(())
+    }
 }
 
 type Implementation = dyn Execution;
@@ -33,6 +42,8 @@ impl Capsule<ExecutionTable> {
             save,
             load,
             announce,
+            drain_late,
+            inject_late,
         })
     }
 
@@ -50,15 +61,39 @@ impl Capsule<ExecutionTable> {
         check(i64::from(unsafe { (self.table().resume)(self.context()) })).map(drop)
     }
 
-    /// Appends the state to `state`, which is grown once to `state_bytes_max` beforehand.
+    /// Appends the state to `state`.
     pub fn save(&self, state: &mut Vec<u8>) -> Result<(), CapsuleError> {
-        let old = state.len();
-        state.resize(old + self.state_bytes_max() as usize, 0);
-        let room = &mut state[old..];
+        self.append(state, self.table().save)
+    }
+
+    /// Appends what the devices of a paused guest received since its state was saved; see [`Execution::drain_late`].
+    pub fn drain_late(&self, bytes: &mut Vec<u8>) -> Result<(), CapsuleError> {
+        self.append(bytes, self.table().drain_late)
+    }
+
+    /// See [`Execution::inject_late`].
+    pub fn inject_late(&self, bytes: &[u8]) -> Result<(), CapsuleError> {
+        // SAFETY: the table is live; the bytes are as long as said.
+        let code = unsafe { (self.table().inject_late)(self.context(), bytes.as_ptr(), bytes.len() as u64) };
+        check(i64::from(code)).map(drop)
+    }
+
+    fn append(
+        &self,
+        bytes: &mut Vec<u8>,
+        write: unsafe extern "C" fn(*mut c_void, *mut u8, u64) -> i64,
+    ) -> Result<(), CapsuleError> {
+        let old = bytes.len();
+        bytes.reserve(self.state_bytes_max() as usize);
+        let room = bytes.spare_capacity_mut();
         // SAFETY: the table is live; the room is as long as said.
-        let saved = check(unsafe { (self.table().save)(self.context(), room.as_mut_ptr(), room.len() as u64) });
-        state.truncate(old + saved.as_ref().map_or(0, |&length| length as usize));
-        saved.map(drop)
+        let written = check(unsafe { write(self.context(), room.as_mut_ptr().cast(), room.len() as u64) })?;
+        if written > room.len() as u64 {
+            return Err(CapsuleError::Malformed);
+        }
+        // SAFETY: the function wrote this many bytes of the room.
+        unsafe { bytes.set_len(old + written as usize) };
+        Ok(())
     }
 
     pub fn load(&self, state: &[u8]) -> Result<(), CapsuleError> {
@@ -90,15 +125,47 @@ unsafe extern "C" fn resume(context: *mut c_void) -> i32 {
 
 unsafe extern "C" fn save(context: *mut c_void, state: *mut u8, capacity_bytes: u64) -> i64 {
     // SAFETY: called through a live execution table, so context is ours; the caller's buffer is as long as it says.
+    unsafe { write_out(context, state, capacity_bytes, |execution, saved| execution.save(saved)) }
+}
+
+unsafe extern "C" fn drain_late(context: *mut c_void, bytes: *mut u8, capacity_bytes: u64) -> i64 {
+    // SAFETY: called through a live execution table, so context is ours; the caller's buffer is as long as it says.
+    unsafe {
+        write_out(context, bytes, capacity_bytes, |execution, drained| {
+            execution.drain_late(drained)
+        })
+    }
+}
+
+unsafe extern "C" fn inject_late(context: *mut c_void, bytes: *const u8, length_bytes: u64) -> i32 {
+    // SAFETY: called through a live execution table, so context is ours; the caller's buffer is as long as it says.
     unsafe {
         guard::<ExecutionTable, Implementation>(context, |execution| {
-            let mut saved = Vec::with_capacity(capacity_bytes as usize);
-            execution.save(&mut saved)?;
-            if saved.len() as u64 > capacity_bytes {
+            execution
+                .inject_late(std::slice::from_raw_parts(bytes, length_bytes as usize))
+                .map(|()| 0)
+        }) as i32
+    }
+}
+
+/// # Safety
+/// `context` belongs to a live execution table and `out` has room for `capacity_bytes`.
+unsafe fn write_out(
+    context: *mut c_void,
+    out: *mut u8,
+    capacity_bytes: u64,
+    fill: impl FnOnce(&Implementation, &mut Vec<u8>) -> Result<(), CapsuleError>,
+) -> i64 {
+    // SAFETY: the caller vouches for context and room.
+    unsafe {
+        guard::<ExecutionTable, Implementation>(context, |execution| {
+            let mut bytes = Vec::new();
+            fill(execution, &mut bytes)?;
+            if bytes.len() as u64 > capacity_bytes {
                 return Err(CapsuleError::TooSmall);
             }
-            std::ptr::copy_nonoverlapping(saved.as_ptr(), state, saved.len());
-            Ok(saved.len() as i64)
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), out, bytes.len());
+            Ok(bytes.len() as i64)
         })
     }
 }

@@ -47,7 +47,10 @@ export interface Transport {
    * @throws GodwitError `ERR_GODWIT_CONNECT_FAILED`
    * @throws TypeError for an address it cannot read
    */
-  connect(address: string, options?: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<Connection>;
+  connect(
+    address: string,
+    options?: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  ): Promise<Connection>;
   /** @throws GodwitError `ERR_GODWIT_LISTEN_FAILED`, as when the port is in use */
   listen(address: string): Promise<Listener>;
 }

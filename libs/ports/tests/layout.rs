@@ -25,7 +25,7 @@ fn rust_layout_is_the_header_layout() {
             device_marks, present, expect, discard
         }
         "godwit_memory_slot" MemorySlot { slot, first_page, page_count, guest_physical_address }
-        "godwit_execution" ExecutionTable { header, state_bytes_max, pause, resume, save, load, announce }
+        "godwit_execution" ExecutionTable { header, state_bytes_max, pause, resume, save, load, announce, drain_late, inject_late }
         "godwit_dirty" DirtyTable { header, page_count, start, collect, stop }
         "godwit_scanner" ScannerTable { header, scan }
         "godwit_codec" CodecTable { header, page_size_bytes, encode, forget, decode }
@@ -36,17 +36,32 @@ fn rust_layout_is_the_header_layout() {
     let folder = std::env::temp_dir().join(format!("godwit-layout-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (source, program) = (folder.join("layout.c"), folder.join("layout"));
-    let prints: String = expected.iter().map(|(c, _)| format!("printf(\"%zu\\n\", (size_t)({c}));\n")).collect();
+    let prints: String = expected
+        .iter()
+        .map(|(c, _)| format!("printf(\"%zu\\n\", (size_t)({c}));\n"))
+        .collect();
     let header = concat!(env!("CARGO_MANIFEST_DIR"), "/include/godwit_capsule.h");
     std::fs::write(
         &source,
         format!("#include <stddef.h>\n#include <stdio.h>\n#include \"{header}\"\nint main(void) {{\n{prints}}}\n"),
     )
     .unwrap();
-    assert!(Command::new("cc").arg(&source).arg("-o").arg(&program).status().unwrap().success());
+    assert!(
+        Command::new("cc")
+            .arg(&source)
+            .arg("-o")
+            .arg(&program)
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = Command::new(&program).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    let seen: Vec<usize> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    let seen: Vec<usize> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
     let wanted: Vec<usize> = expected.iter().map(|(_, value)| *value).collect();
     for ((name, want), got) in expected.iter().zip(&seen) {
         assert_eq!(want, got, "{name}");
