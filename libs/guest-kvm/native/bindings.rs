@@ -101,7 +101,7 @@ pub struct NativeGuest {
 #[napi]
 impl NativeGuest {
     /// The memory capsule.
-    #[napi]
+    #[napi(ts_return_type = "object")]
     pub fn memory_capsule(&self) -> JsCapsule<MemoryTable> {
         JsCapsule(Capsule::<MemoryTable>::export(SharedMemory(Arc::clone(
             self.machine.memory(),
@@ -109,7 +109,7 @@ impl NativeGuest {
     }
 
     /// The execution capsule.
-    #[napi]
+    #[napi(ts_return_type = "object")]
     pub fn execution_capsule(&self) -> JsCapsule<ExecutionTable> {
         JsCapsule(Capsule::<ExecutionTable>::export(SharedExecution(Arc::clone(
             &self.machine,
