@@ -1,5 +1,5 @@
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -183,4 +183,21 @@ fn a_capsule_carries_the_channel_and_outlives_its_maker() {
     .unwrap();
     assert_eq!(receive(&far, 17).unwrap(), b"through the table");
     assert_eq!(receive(&far, 1), Err(CapsuleError::Closed));
+}
+
+#[test]
+fn a_peer_that_resets_before_it_is_accepted_is_a_closed_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let reset = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let (fd, length) = (near.as_raw_fd(), size_of_val(&reset) as libc::socklen_t);
+    // SAFETY: the linger lives through the call and has the length given.
+    let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const reset).cast(), length) };
+    assert_eq!(set, 0);
+    drop(near);
+    let (far, _) = listener.accept().unwrap();
+    assert_eq!(receive(&stream(far.into()), 1), Err(CapsuleError::Closed));
 }
