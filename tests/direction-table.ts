@@ -5,6 +5,7 @@
  * - `page-set` and `contract-tests` depend on `ports` alone.
  * - An implementation of a port (a scanner, codec, tracker, transport, guest or strategy, and `wire`, the outside world)
  *   depends on `ports` and `page-set`; implementations never depend on one another. Its tests may use `contract-tests`.
+ * - `guest-host` is what the native guests share, in TypeScript and in Rust; no port is implemented by it alone.
  * - `migrator` is given its guest, transport and strategy: it depends on no implementation, but its tests use them all.
  * - Apps and examples put everything together; nothing depends on them.
  * - Crates follow the same direction with `godwit-ports` as their centre. `godwit-nic-sim` and `godwit-guest-programs`
@@ -29,6 +30,12 @@ export const PACKAGE_RULES: readonly DirectionRule[] = [
   { subject: /^@godwit\/ports$/, may: NOTHING, testsMay: NOTHING },
   { subject: /^@godwit\/contract-tests$/, may: /^@godwit\/ports$/, testsMay: NOTHING },
   { subject: /^@godwit\/page-set$/, may: /^@godwit\/ports$/, testsMay: /^@godwit\/contract-tests$/ },
+  { subject: /^@godwit\/guest-host$/, may: /^@godwit\/(?:ports|page-set)$/, testsMay: /^@godwit\/contract-tests$/ },
+  {
+    subject: /^@godwit\/guest-(?:kvm|arena)$/,
+    may: /^@godwit\/(?:ports|page-set|guest-host)$/,
+    testsMay: /^@godwit\/contract-tests$/,
+  },
   {
     subject: new RegExp(`^${IMPLEMENTATIONS}$`),
     may: /^@godwit\/(?:ports|page-set)$/,
@@ -46,9 +53,10 @@ export const PACKAGE_RULES: readonly DirectionRule[] = [
 export const CRATE_RULES: readonly DirectionRule[] = [
   { subject: /^godwit-(?:ports|guest-programs)$/, may: NOTHING, testsMay: NOTHING },
   { subject: /^godwit-nic-sim$/, may: /^godwit-ports$/, testsMay: NOTHING },
+  { subject: /^godwit-guest-host$/, may: /^godwit-(?:ports|guest-programs|nic-sim)$/, testsMay: NOTHING },
   {
     subject: /^godwit-guest-(?:kvm|arena)$/,
-    may: /^godwit-(?:ports|guest-programs|nic-sim)$/,
+    may: /^godwit-(?:ports|guest-programs|nic-sim|guest-host)$/,
     testsMay: NOTHING,
   },
   { subject: /^godwit-wire$/, may: /^godwit-(?:ports|nic-sim)$/, testsMay: NOTHING },

@@ -1,0 +1,109 @@
+import { type Capsule, fromNativeError } from '@godwit/ports';
+import type { CompleteGuestConfig } from './guest-config.ts';
+import { macBytes } from './guest-config.ts';
+import type { CompleteHostOptions } from './host-options.ts';
+
+/** What an addon counts; see `GuestCounters`. */
+export interface NativeCounters {
+  readonly heartbeats: number;
+  readonly errorCount: number;
+  readonly checkedCount: number;
+  readonly firstErrorKind: number;
+  readonly firstErrorPlace: number;
+  readonly iterations: number;
+  readonly iterationLastMs: number;
+  readonly iterationMaxMs: number;
+  readonly pagesWritten: number;
+  readonly framesReceived: number;
+  readonly framesSent: number;
+  readonly framesDropped: number;
+  readonly nicReceivedFrames: number;
+  readonly nicSentFrames: number;
+  readonly nicDroppedFrames: number;
+  readonly nicDescriptorErrors: number;
+  readonly bufferErrors: number;
+  readonly recognised: boolean;
+}
+
+/** What an addon makes a guest of. */
+export interface NativeOptions {
+  readonly memoryBytes: number;
+  readonly vcpuCount: number;
+  readonly workload: string;
+  readonly beatMicroseconds: number;
+  readonly workingSetBytes: number;
+  readonly pagesPerSecond: number;
+  readonly wholePages: boolean;
+  readonly pattern: string;
+  readonly residentBytes: number;
+  readonly content: string;
+  readonly seed: number;
+  readonly macs: readonly (readonly number[])[];
+  readonly cablePath?: string;
+  readonly cpus: readonly number[];
+  readonly empty: boolean;
+  readonly hugePages: boolean;
+  readonly recordWrites: boolean;
+  readonly idlePollMicroseconds: number;
+}
+
+/** A guest of an addon. */
+export interface NativeGuest {
+  readonly stateBytesMax: number;
+  readonly running: boolean;
+  memoryCapsule(): Capsule<'memory'>;
+  executionCapsule(): Capsule<'execution'>;
+  failure(): string | null;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  save(): Promise<Uint8Array>;
+  load(state: Buffer): Promise<void>;
+  announce(): void;
+  present(words: Uint32Array): number;
+  counters(): NativeCounters;
+  readMemory(offsetBytes: number, into: Buffer): void;
+  writeMemory(offsetBytes: number, from: Buffer): void;
+  drainLateFrames(): Uint8Array;
+  injectFrames(frames: Buffer): number;
+  close(): Promise<void>;
+}
+
+/** Gives what `work` gives, with failures of native code as errors of Godwit. */
+export async function translated<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromNativeError(error);
+  }
+}
+
+/** What an addon is told; `recordWrites` asks for a userfaultfd that records writes. */
+export function nativeOptions(
+  config: CompleteGuestConfig,
+  host: CompleteHostOptions,
+  { empty, recordWrites }: { readonly empty: boolean; readonly recordWrites: boolean },
+): NativeOptions {
+  const { workload } = config;
+  const writer = workload.name === 'appmembench' ? workload : undefined;
+  const wholePages = writer?.bytesPerSecond !== undefined;
+  return {
+    memoryBytes: config.memoryBytes,
+    vcpuCount: config.vcpuCount,
+    workload: workload.name,
+    beatMicroseconds: workload.name === 'idle' ? (workload.beatMicroseconds ?? 1000) : 1000,
+    workingSetBytes: writer?.workingSetBytes ?? 0,
+    pagesPerSecond: wholePages ? Math.ceil((writer?.bytesPerSecond ?? 0) / 4096) : (writer?.pagesPerSecond ?? 0),
+    wholePages,
+    pattern: writer?.pattern ?? 'sweep',
+    residentBytes: config.residentBytes,
+    content: config.content,
+    seed: config.seed,
+    macs: config.macs.map(macBytes),
+    ...(host.cablePath === undefined ? {} : { cablePath: host.cablePath }),
+    cpus: host.cpus,
+    empty,
+    hugePages: host.hugePages,
+    recordWrites,
+    idlePollMicroseconds: host.idlePollMicroseconds,
+  };
+}
