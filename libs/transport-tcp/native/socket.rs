@@ -27,23 +27,27 @@ pub fn configure(socket: BorrowedFd<'_>) -> io::Result<()> {
     if flags < 0 || unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    if option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX {
-        return Ok(());
+    if option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? != libc::AF_UNIX {
+        tune(socket);
     }
-    if TcpStream::from(socket.try_clone_to_owned()?)
-        .peer_addr()?
-        .ip()
-        .to_canonical()
-        .is_loopback()
-    {
+    Ok(())
+}
+
+/// Failures are ignored: a connection that its peer has reset already can't be tuned, and its first transfer will tell.
+fn tune(socket: BorrowedFd<'_>) {
+    let fd = socket.as_raw_fd();
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX);
+    set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+    for (name, value) in KEEP_ALIVE {
+        set_option(fd, libc::IPPROTO_TCP, name, value);
+    }
+    let peer = socket
+        .try_clone_to_owned()
+        .and_then(|socket| TcpStream::from(socket).peer_addr());
+    if peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) {
         calm(fd);
     }
-    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
-    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)?;
-    set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
-    KEEP_ALIVE
-        .iter()
-        .try_for_each(|(name, value)| set_option(fd, libc::IPPROTO_TCP, *name, *value))
 }
 
 /// There is no congestion on a loopback, but BBR, the default of some systems, paces there too and loses a sixth of the
@@ -164,11 +168,8 @@ fn option(fd: c_int, level: c_int, name: c_int) -> io::Result<c_int> {
     Ok(value)
 }
 
-fn set_option(fd: c_int, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+fn set_option(fd: c_int, level: c_int, name: c_int, value: c_int) {
     let length = size_of::<c_int>() as libc::socklen_t;
     // SAFETY: value lives through the call and has the length given.
-    if unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) };
 }
