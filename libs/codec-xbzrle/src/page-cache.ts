@@ -1,0 +1,86 @@
+/** Beside its page a slot has a tag and the moment of its last use. */
+const SLOT_OVERHEAD_BYTES = 16;
+const WAYS = 8;
+/** A slot's lifetime, in lookups for each slot of the cache. */
+const LIFETIME_LOOKUPS = 4;
+/** 2^32 divided by the golden ratio: spreads neighbouring pages evenly (D. Knuth, TAOCP 3, section 6.4). */
+const SPREAD = 0x9e3779b1;
+
+/** How many pages a cache of so many bytes holds: whole sets only. */
+export function slotCountOf(pageSizeBytes: number, cacheBytes: number): number {
+  const slots = Math.floor(cacheBytes / (pageSizeBytes + SLOT_OVERHEAD_BYTES));
+  return slots < WAYS ? slots : slots - (slots % WAYS);
+}
+
+/**
+ * What was sent last of the pages that are worth remembering: a set-associative cache of fixed size. A page that was used
+ * within a lifetime is never evicted: a writer that sweeps over more than the cache holds would otherwise evict each page
+ * just before its turn, and nothing would ever be found. (QEMU has the same idea in its page cache, there with direct
+ * mapping and counted in rounds.) The native cache makes the same choices.
+ */
+export class PageCache {
+  readonly #pages: Uint8Array;
+  readonly #pageSizeBytes: number;
+  /** The page in each slot, plus one; 0 where the slot is free. */
+  readonly #tags: Float64Array;
+  readonly #usedAt: Float64Array;
+  readonly #setCount: number;
+  readonly #ways: number;
+  #lookups = 0;
+
+  /** @throws RangeError where there is not that much memory */
+  constructor(pageSizeBytes: number, cacheBytes: number) {
+    const slotCount = slotCountOf(pageSizeBytes, cacheBytes);
+    this.#pageSizeBytes = pageSizeBytes;
+    this.#pages = new Uint8Array(slotCount * pageSizeBytes);
+    this.#tags = new Float64Array(slotCount);
+    this.#usedAt = new Float64Array(slotCount);
+    this.#ways = Math.min(slotCount, WAYS);
+    this.#setCount = slotCount / this.#ways;
+  }
+
+  /** The slot of a page, or -1. A page that is found counts as used. */
+  find(page: number): number {
+    this.#lookups++;
+    const first = this.#firstSlotOf(page);
+    for (let slot = first; slot < first + this.#ways; slot++) {
+      if (this.#tags[slot] !== page + 1) continue;
+      this.#usedAt[slot] = this.#lookups;
+      return slot;
+    }
+    return -1;
+  }
+
+  /** Right after `find` found nothing: a slot for the page, or -1 where every slot it may have is in use. */
+  claim(page: number): number {
+    const first = this.#firstSlotOf(page);
+    let oldest = first;
+    for (let slot = first + 1; slot < first + this.#ways; slot++) {
+      if ((this.#usedAt[slot] ?? 0) < (this.#usedAt[oldest] ?? 0)) oldest = slot;
+    }
+    const age = this.#lookups - (this.#usedAt[oldest] ?? 0);
+    if (this.#tags[oldest] !== 0 && age <= LIFETIME_LOOKUPS * this.#tags.length) return -1;
+    this.#tags[oldest] = page + 1;
+    this.#usedAt[oldest] = this.#lookups;
+    return oldest;
+  }
+
+  /** The content of a slot, to read and to write. */
+  contentOf(slot: number): Uint8Array {
+    return this.#pages.subarray(slot * this.#pageSizeBytes, (slot + 1) * this.#pageSizeBytes);
+  }
+
+  forget(page: number): void {
+    const first = this.#firstSlotOf(page);
+    for (let slot = first; slot < first + this.#ways; slot++) {
+      if (this.#tags[slot] !== page + 1) continue;
+      this.#tags[slot] = 0;
+      this.#usedAt[slot] = 0;
+    }
+  }
+
+  #firstSlotOf(page: number): number {
+    const spread = Math.imul(page, SPREAD) >>> 0;
+    return Math.floor((spread * this.#setCount) / 2 ** 32) * this.#ways;
+  }
+}
