@@ -23,4 +23,8 @@ mod vcpu;
 mod vcpu_state;
 
 #[cfg(test)]
+mod forwarder_tests;
+#[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod test_guest;

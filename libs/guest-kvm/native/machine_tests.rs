@@ -1,130 +1,17 @@
 //! Real guests on /dev/kvm.
 
-use std::path::PathBuf;
-use std::ptr::copy_nonoverlapping;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use godwit_guest_programs::appmembench::Pattern;
-use godwit_guest_programs::content::Content;
+use godwit_guest_programs::Workload;
 use godwit_guest_programs::layout::PROGRAM_ADDRESS;
-use godwit_guest_programs::plan::Wanted;
 use godwit_guest_programs::random::Random;
-use godwit_guest_programs::{Plan, VcpuBlock, Workload, l2fwd};
-use godwit_nic_sim::{Cable, DEFAULT_RING_BYTES};
-use godwit_ports::{CapsuleError, Memory};
+use godwit_ports::CapsuleError;
 
-use crate::guest_memory::SharedMemory;
 use crate::machine::{Blueprint, Machine};
-
-const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
-const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 9, 9];
-const WRITER: Workload = Workload::Appmembench {
-    working_set_bytes: 8 << 20,
-    pages_per_second: 0,
-    whole_pages: true,
-    pattern: Pattern::Random,
+use crate::test_guest::{
+    IDLE, MACS, WRITER, blueprint, copy_memory, empty_twin, errors, has_kvm, heartbeats, page, present_pages,
+    run_for_beats, saved, wait_until,
 };
-const IDLE: Workload = Workload::Idle { beat_microseconds: 100 };
-
-fn blueprint(workload: Workload, memory_bytes: u64, vcpu_count: u32) -> Blueprint {
-    let wanted = Wanted {
-        memory_bytes,
-        hole: true,
-        vcpu_count,
-        workload,
-        resident_bytes: 40 << 20,
-        content: Content::Mixed,
-        seed: 7,
-        tsc_khz: crate::clock::tsc_khz().unwrap(),
-    };
-    Blueprint {
-        plan: Plan::new(&wanted).unwrap(),
-        macs: MACS,
-        cable_path: None,
-        cpus: Vec::new(),
-        empty: false,
-        huge_pages: true,
-        record_writes: false,
-        idle_poll: Duration::from_micros(20),
-    }
-}
-
-fn empty_twin(of: Blueprint) -> Machine {
-    Machine::new(Blueprint { empty: true, ..of }).unwrap()
-}
-
-fn has_kvm() -> bool {
-    let there = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
-    if !there {
-        eprintln!("SKIPPED: no /dev/kvm");
-    }
-    there
-}
-
-fn block(machine: &Machine, index: u32) -> &'static VcpuBlock {
-    VcpuBlock::of(machine.memory().view(), index)
-}
-
-fn heartbeats(machine: &Machine) -> Vec<u64> {
-    (0..machine.plan().control.vcpu_count)
-        .map(|index| block(machine, index).heartbeat.load(Relaxed))
-        .collect()
-}
-
-fn errors(machine: &Machine) -> u64 {
-    (0..machine.plan().control.vcpu_count)
-        .map(|index| block(machine, index).errors.load(Relaxed))
-        .sum()
-}
-
-fn wait_until(what: &str, machine: &Machine, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert_eq!(machine.failure(), None, "{what}");
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::yield_now();
-    }
-}
-
-fn run_for_beats(machine: &Machine, beats: u64) {
-    let goals: Vec<_> = heartbeats(machine).iter().map(|beat| beat + beats).collect();
-    wait_until("heartbeats", machine, || {
-        heartbeats(machine).iter().zip(&goals).all(|(beat, goal)| beat >= goal)
-    });
-}
-
-fn present_pages(machine: &Machine) -> Vec<usize> {
-    let memory = SharedMemory(machine.memory().clone());
-    let page_count = memory.length_bytes() / 4096;
-    let mut bitmap = vec![0u64; page_count.div_ceil(64) as usize];
-    let count = memory.present(0, page_count, &mut bitmap).unwrap();
-    let pages: Vec<_> = (0..page_count as usize)
-        .filter(|page| bitmap[page / 64] >> (page % 64) & 1 == 1)
-        .collect();
-    assert_eq!(pages.len() as u64, count);
-    pages
-}
-
-fn page(machine: &Machine, page: usize) -> *mut u8 {
-    assert!((page as u64) < machine.plan().memory_bytes / 4096);
-    // SAFETY: the page lies in the mapping.
-    unsafe { machine.memory().base().add(page * 4096) }
-}
-
-fn copy_memory(from: &Machine, to: &Machine) {
-    for index in present_pages(from) {
-        // SAFETY: both are pages of mappings of the same size; neither guest runs.
-        unsafe { copy_nonoverlapping(page(from, index), page(to, index), 4096) };
-    }
-}
-
-fn saved(machine: &Machine) -> Vec<u8> {
-    let mut state = Vec::new();
-    machine.save(&mut state).unwrap();
-    assert!(state.len() <= machine.state_bytes_max());
-    state
-}
 
 #[test]
 fn guests_go_on_elsewhere_with_memory_above_the_hole() {
@@ -295,15 +182,13 @@ fn a_guest_that_crashes_says_so() {
         return;
     }
     let machine = Machine::new(blueprint(IDLE, 128 << 20, 2)).unwrap();
-    // SAFETY: the program lies inside the mapping; the guest does not run. 0f 0b is an invalid instruction.
-    unsafe {
-        machine
-            .memory()
-            .base()
-            .add(PROGRAM_ADDRESS as usize)
-            .cast::<u16>()
-            .write(0x0b0f)
-    };
+    // An invalid instruction.
+    let ud2 = [0x0f, 0x0b];
+    assert!(machine.memory().write(PROGRAM_ADDRESS, &ud2));
+    let mut first = [0; 2];
+    assert!(machine.memory().read(PROGRAM_ADDRESS, &mut first) && first == ud2);
+    assert!(!machine.memory().read(machine.plan().memory_bytes - 1, &mut first));
+    assert!(!machine.memory().write(u64::MAX, &ud2));
     machine.resume().unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while machine.failure().is_none() {
@@ -318,125 +203,4 @@ fn a_guest_that_crashes_says_so() {
     assert!(!machine.is_running());
     assert_eq!(machine.resume(), Err(CapsuleError::Closed));
     machine.pause();
-}
-
-/// A cable in shared memory, removed at the end.
-struct Outside {
-    path: PathBuf,
-    cable: Cable,
-}
-
-impl Outside {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(format!("/dev/shm/godwit-test-{}-{name}", std::process::id()));
-        let cable = Cable::create(&path, DEFAULT_RING_BYTES).unwrap();
-        Self { path, cable }
-    }
-
-    /// Receives what is there; frames of the test by port, in order.
-    fn receive(&mut self, returned: &mut [Vec<u32>; 2]) {
-        let mut frame = [0; 2048];
-        for (port, returned) in returned.iter_mut().enumerate() {
-            while let Some(length) = self.cable.from_guest(port).pop(&mut frame) {
-                if frame[12..14] == [0x88, 0xb5] {
-                    assert_eq!(length, 64);
-                    // It came in at the other port; the addresses are swapped.
-                    assert_eq!(frame[..6], OUTSIDE);
-                    assert_eq!(frame[6..12], MACS[port ^ 1]);
-                    returned.push(u32::from_le_bytes(frame[14..18].try_into().unwrap()));
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, port: usize, number: u32) -> bool {
-        let mut frame = [0x5a; 64];
-        frame[..6].copy_from_slice(&MACS[port]);
-        frame[6..12].copy_from_slice(&OUTSIDE);
-        frame[12..14].copy_from_slice(&[0x88, 0xb5]);
-        frame[14..18].copy_from_slice(&number.to_le_bytes());
-        self.cable.to_guest(port).push(&frame)
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-#[test]
-fn the_forwarder_returns_every_frame_in_order_also_across_a_move() {
-    if !has_kvm() {
-        return;
-    }
-    const FRAMES: u32 = 20_000;
-    let (mut here, there) = (Outside::new("here"), Outside::new("there"));
-    let plan = |outside: &Outside| Blueprint {
-        cable_path: Some(outside.path.clone()),
-        ..blueprint(Workload::L2fwd, 128 << 20, 1)
-    };
-    let source = Machine::new(plan(&here)).unwrap();
-    source.resume().unwrap();
-    let mut returned = [Vec::new(), Vec::new()];
-    let exchange =
-        |outside: &mut Outside, machine: &Machine, numbers: std::ops::Range<u32>, returned: &mut [Vec<u32>; 2]| {
-            let deadline = Instant::now() + Duration::from_secs(30);
-            let mut next = [numbers.start; 2];
-            while next.iter().any(|&next| next < numbers.end)
-                || returned.iter().any(|back| back.len() < numbers.end as usize)
-            {
-                for port in 0..2 {
-                    // No more under way than its rings hold, or the forwarder drops, as it should.
-                    let limit = numbers.end.min(returned[port ^ 1].len() as u32 + 400);
-                    while next[port] < limit && outside.send(port, next[port]) {
-                        next[port] += 1;
-                    }
-                }
-                outside.receive(returned);
-                assert_eq!(machine.failure(), None);
-                assert!(
-                    Instant::now() < deadline,
-                    "{} and {} frames are back",
-                    returned[0].len(),
-                    returned[1].len()
-                );
-                std::thread::yield_now();
-            }
-        };
-    exchange(&mut here, &source, 0..FRAMES, &mut returned);
-    // Frames that are on their way when the guest is paused: some sent by it already, some inside, some in the cable.
-    for number in FRAMES..FRAMES + 500 {
-        assert!(here.send(0, number) && here.send(1, number));
-    }
-    source.pause();
-    for number in FRAMES + 500..FRAMES + 700 {
-        assert!(here.send(0, number) && here.send(1, number));
-    }
-    let state = saved(&source);
-    for number in FRAMES + 700..FRAMES + 800 {
-        assert!(here.send(0, number) && here.send(1, number));
-    }
-    let target = empty_twin(plan(&there));
-    copy_memory(&source, &target);
-    target.load(&state).unwrap();
-    let mut late = Vec::new();
-    assert_eq!(source.network().nic().drain_late(&mut late), 200);
-    assert_eq!(target.network().nic().inject(&late), Ok(0));
-    here.receive(&mut returned);
-    let mut there = there;
-    target.resume().unwrap();
-    target.announce();
-    exchange(&mut there, &target, FRAMES + 800..2 * FRAMES, &mut returned);
-    target.pause();
-    for port in returned {
-        assert!(port.iter().copied().eq(0..2 * FRAMES), "lost, doubled or reordered");
-    }
-    assert_eq!(errors(&target), 0);
-    let memory = target.memory().view();
-    assert_eq!(l2fwd::tally(memory).1, 0);
-    assert!(block(&target, 0).frames_received.load(Relaxed) >= 4 * u64::from(FRAMES));
-    // The card's writes are in the marks, page by page.
-    let marks = SharedMemory(target.memory().clone());
-    assert!(marks.device_marks().unwrap().iter().any(|word| word.load(Relaxed) != 0));
 }
