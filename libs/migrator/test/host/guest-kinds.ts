@@ -1,4 +1,5 @@
 import { createDirtyTracker } from '@godwit/dirty-tracker';
+import { arenaAvailability, createArenaGuest, restoreTarget as restoreArena } from '@godwit/guest-arena';
 import { createKvmGuest, kvmAvailability, restoreTarget } from '@godwit/guest-kvm';
 import type { DirtyTracker, Guest, GuestDescription } from '@godwit/ports';
 
@@ -22,23 +23,29 @@ export interface GuestKind {
 }
 
 const kvm = kvmAvailability();
+const arena = arenaAvailability();
+
+function workloadOf(name: GuestRequest['workload']) {
+  return name === 'appmembench' ? { name, workingSetBytes: 8 << 20, pagesPerSecond: 200_000 } : { name };
+}
 
 export const KVM: GuestKind = {
   name: 'kvm',
   missingBecause: kvm.available ? undefined : kvm.reason,
-  create: ({ workload, ...rest }) =>
-    createKvmGuest({
-      ...rest,
-      workload:
-        workload === 'appmembench'
-          ? { name: workload, workingSetBytes: 8 << 20, pagesPerSecond: 200_000 }
-          : { name: workload },
-    }),
+  create: ({ workload, ...rest }) => createKvmGuest({ ...rest, workload: workloadOf(workload) }),
   restore: ({ config }, cablePath) => restoreTarget(config, cablePath === undefined ? {} : { cablePath }),
   tracker: (guest) => createDirtyTracker(guest.memory),
 };
 
-export const GUEST_KINDS: readonly GuestKind[] = [KVM];
+export const ARENA: GuestKind = {
+  name: 'arena',
+  missingBecause: arena.available ? undefined : arena.reason,
+  create: ({ workload, ...rest }) => createArenaGuest({ ...rest, workload: workloadOf(workload) }),
+  restore: ({ config }, cablePath) => restoreArena(config, cablePath === undefined ? {} : { cablePath }),
+  tracker: (guest) => createDirtyTracker(guest.memory),
+};
+
+export const GUEST_KINDS: readonly GuestKind[] = [KVM, ARENA];
 
 export function guestKind(name: string): GuestKind {
   const kind = GUEST_KINDS.find((candidate) => candidate.name === name);
