@@ -1,4 +1,5 @@
-import type { Guest } from '@godwit/ports';
+import type { PortableGuestOptions } from '@godwit/guest-portable';
+import { GodwitError, type Guest } from '@godwit/ports';
 import type { WorkloadOptions } from './scenario.ts';
 
 /** What is asked of a guest, whatever its kind. */
@@ -23,6 +24,8 @@ export interface GuestPlace {
 export interface GuestKind {
   /** Whether its guests have a network card. */
   readonly network: boolean;
+  /** No guest of the kind has more memory. */
+  readonly memoryBytesMax: number;
   /** Nothing, or why there can be none here. */
   missing(): Promise<string | undefined>;
   create(options: GuestOptions, place: GuestPlace): Promise<Guest>;
@@ -30,10 +33,14 @@ export interface GuestKind {
   restoreTarget(config: Readonly<Record<string, unknown>>, place: GuestPlace): Promise<Guest>;
 }
 
+const GIB = 2 ** 30;
+const PAGE_BYTES = 4096;
+
 /** The kinds of guest, best first: where one is missing the next is taken by those who leave the choice open. */
 export const GUEST_KINDS: Readonly<Record<string, GuestKind>> = {
   kvm: {
     network: true,
+    memoryBytesMax: 63 * GIB,
     missing: async () => {
       const { kvmAvailability } = await import('@godwit/guest-kvm');
       const { available, reason } = kvmAvailability();
@@ -42,4 +49,32 @@ export const GUEST_KINDS: Readonly<Record<string, GuestKind>> = {
     create: async (options, place) => (await import('@godwit/guest-kvm')).createKvmGuest({ ...options, ...place }),
     restoreTarget: async (config, place) => (await import('@godwit/guest-kvm')).restoreTarget(config, place),
   },
+  arena: {
+    network: true,
+    memoryBytesMax: 63 * GIB,
+    missing: async () => {
+      const { arenaAvailability } = await import('@godwit/guest-arena');
+      const { available, reason } = arenaAvailability();
+      return available ? undefined : reason;
+    },
+    create: async (options, place) => (await import('@godwit/guest-arena')).createArenaGuest({ ...options, ...place }),
+    restoreTarget: async (config, place) => (await import('@godwit/guest-arena')).restoreTarget(config, place),
+  },
+  portable: {
+    network: false,
+    memoryBytesMax: 4 * GIB,
+    missing: async () => undefined,
+    create: async (options) => (await import('@godwit/guest-portable')).createPortableGuest(portableOptions(options)),
+    restoreTarget: async (config) => (await import('@godwit/guest-portable')).restorePortableGuest(config),
+  },
 };
+
+function portableOptions({ workload, ...options }: GuestOptions): PortableGuestOptions {
+  if (workload.name === 'l2fwd')
+    throw new GodwitError('ERR_GODWIT_UNSUPPORTED', 'a portable guest has no network card');
+  if (workload.name === 'idle') return { ...options, workload };
+  const { name, workingSetBytes, bytesPerSecond, pagesPerSecond, pattern } = workload;
+  const wholePages = bytesPerSecond !== undefined;
+  const rate = wholePages ? Math.ceil(bytesPerSecond / PAGE_BYTES) : (pagesPerSecond ?? 0);
+  return { ...options, workload: { name, workingSetBytes, pagesPerSecond: rate, wholePages, pattern } };
+}

@@ -43,6 +43,8 @@ export interface HostCommands {
   };
   /** Waits until a guest has arrived, and until its memory was compared. */
   arrival: { readonly argument: null; readonly answer: null };
+  /** Why a guest that was to come here did not, if this host knows. */
+  refusal: { readonly argument: null; readonly answer: string | null };
   inspect: { readonly argument: { readonly slot: GuestSlot }; readonly answer: Inspection };
 }
 
@@ -59,5 +61,8 @@ export interface HostRequest<Command extends HostCommand = HostCommand> {
 /** From a host to the bench: an answer, a failure, or an event of the migration in progress. */
 export type HostMessage =
   | { readonly id: number; readonly answer: unknown }
-  | { readonly id: number; readonly failure: { readonly name: string; readonly code?: string; readonly message: string } }
+  | {
+      readonly id: number;
+      readonly failure: { readonly name: string; readonly code?: string; readonly message: string };
+    }
   | { readonly event: MigrationEvent };

@@ -29,6 +29,7 @@ export class Host {
     listen: (argument) => this.#listen(argument),
     migrate: (argument) => this.#migrate(argument),
     arrival: () => this.#awaitArrival(),
+    refusal: async () => this.#visitFailure?.message ?? null,
     inspect: ({ slot }) => this.#inspect(slot),
   };
 
@@ -62,7 +63,10 @@ export class Host {
       codecs: await codecs(link),
       createGuest: async (description) => {
         if (description.kind !== kind) {
-          throw new GodwitError('ERR_GODWIT_GUEST_KIND', `guests of kind ${kind} are expected, not ${description.kind}`);
+          throw new GodwitError(
+            'ERR_GODWIT_GUEST_KIND',
+            `guests of kind ${kind} are expected, not ${description.kind}`,
+          );
         }
         return guestKind(kind).restoreTarget(description.config, place);
       },
@@ -103,8 +107,6 @@ export class Host {
 
   async #awaitArrival(): Promise<null> {
     if (this.#arrival === undefined) throw new GodwitError('ERR_GODWIT_CLOSED', 'this host does not listen');
-    const failed = this.#visitFailure;
-    if (failed !== undefined) throw failed;
     const arrival = await this.#arrival;
     this.#guests.set('arrived', arrival.guest);
     await arrival.verification;

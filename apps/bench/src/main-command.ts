@@ -42,7 +42,7 @@ export function mainScenario(
   return {
     guestKind,
     guest: {
-      memoryBytes: 8 * 2 ** 30,
+      memoryBytes: Math.min(8 * 2 ** 30, GUEST_KINDS[guestKind]?.memoryBytesMax ?? 0),
       residentBytes: 256 * 2 ** 20,
       content: 'random',
       seed: 1,

@@ -3,10 +3,10 @@ import { DEFAULT_MACS } from '@godwit/guest-kvm';
 import { GodwitError } from '@godwit/ports';
 import { spawnWire, type WindowReport, type WireProcess } from '@godwit/wire';
 
-const STEADY_WITHIN_MS = 10_000;
-const LOOK_EVERY_MS = 20;
+const STEADY_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 40;
 /** Looks in a row at which traffic flowed. */
-const STEADY_LOOKS = 5;
+const STEADY_LOOKS = 3;
 
 /** Starts the outside world with a cable to both hosts. */
 export function startOutsideWorld(framesPerSecond: number, cpu: number | undefined): Promise<WireProcess> {
@@ -15,7 +15,7 @@ export function startOutsideWorld(framesPerSecond: number, cpu: number | undefin
 
 /**
  * Waits until both of the guest's ports are known to be at a host and frames keep coming back from both.
- * @throws GodwitError `ERR_GODWIT_PEER_TIMEOUT` after ten seconds
+ * @throws GodwitError `ERR_GODWIT_PEER_TIMEOUT` after half a minute
  */
 export async function untilTrafficFlows(wire: WireProcess, host: number, signal: AbortSignal): Promise<void> {
   const deadlineMs = performance.now() + STEADY_WITHIN_MS;

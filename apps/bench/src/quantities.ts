@@ -77,7 +77,8 @@ export function parseLink(text: string): number | undefined {
 export function parseMilliseconds(text: string): number {
   const [value, unit] = split(text);
   const factor = { '': 1, ms: 1, s: 1000 }[unit];
-  if (value === undefined || factor === undefined || value <= 0) throw expected(text, 'milliseconds above 0, such as 10');
+  if (value === undefined || factor === undefined || value <= 0)
+    throw expected(text, 'milliseconds above 0, such as 10');
   return value * factor;
 }
 
@@ -97,7 +98,8 @@ const GIB = 2 ** 30;
 
 /** Bytes for people: `8 GiB`, `256 MiB`, `4.2 MiB`, `512 B`. */
 export function formatBytes(bytes: number): string {
-  const [value, unit] = bytes >= GIB ? [bytes / GIB, 'GiB'] : bytes >= MIB ? [bytes / MIB, 'MiB'] : [bytes / 1024, 'KiB'];
+  const [value, unit] =
+    bytes >= GIB ? [bytes / GIB, 'GiB'] : bytes >= MIB ? [bytes / MIB, 'MiB'] : [bytes / 1024, 'KiB'];
   if (bytes < 1024) return `${bytes} B`;
   return `${Number.isInteger(value) || value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`;
 }

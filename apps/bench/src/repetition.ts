@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { judgeBudget } from '@godwit/migrator';
-import type { MigrationEvent, MigrationReport } from '@godwit/ports';
+import { GodwitError, isGodwitError, type MigrationEvent, type MigrationReport } from '@godwit/ports';
 import type { WindowReport, WireProcess } from '@godwit/wire';
 import type { BenchRun } from './bench-document.ts';
 import type { GuestPlace } from './guest-kinds.ts';
@@ -63,7 +63,9 @@ export async function repetition(scenario: Scenario, options: RepetitionOptions)
   const started = await source.request('start', { kind: guestKind, options: guest, place: place(0) });
   onStage('reaching a steady state');
   await (wire === undefined ? delay(RUN_ON_MS, undefined, { signal }) : untilTrafficFlows(wire, 0, signal));
-  const warm = scenario.warm ? await heldMemory(Math.max(started.residentBytes, movedBytes(scenario)), parts) : undefined;
+  const warm = scenario.warm
+    ? await heldMemory(Math.max(started.residentBytes, movedBytes(scenario)), parts)
+    : undefined;
   const link = hostLink(scenario);
   const { address } = await destination.request('listen', { kind: guestKind, place: place(1), link });
 
@@ -76,7 +78,11 @@ export async function repetition(scenario: Scenario, options: RepetitionOptions)
   const { strategy, budget, verify } = scenario;
   const beganMs = performance.now();
   await wire?.beginWindow();
-  const migrated = await source.request('migrate', { address, link, strategy, budget, verify });
+  const migrated = await source
+    .request('migrate', { address, link, strategy, budget, verify })
+    .catch(async (error: unknown) => {
+      throw signal.aborted ? error : await withBothSides(error, destination);
+    });
   await destination.request('arrival', null);
   const leftMs = windowMs - (performance.now() - beganMs);
   if (wire !== undefined && leftMs > 0) await delay(leftMs, undefined, { signal });
@@ -171,6 +177,16 @@ function windowLengthMs(scenario: Scenario): number {
   const bytesPerSecond = scenario.linkBytesPerSecond ?? UNCAPPED_BYTES_PER_SECOND;
   const expectedMs = (movedBytes(scenario) / bytesPerSecond) * 2000 + WINDOW_MS_MIN;
   return Math.min(expectedMs, WINDOW_MS_MAX);
+}
+
+/** The source often sees no more than that the connection ended; the destination knows why. */
+async function withBothSides(error: unknown, destination: HostProcess): Promise<unknown> {
+  const refusal = await destination.request('refusal', null).catch(() => null);
+  if (refusal === null || !(error instanceof Error) || error.message.includes(refusal)) return error;
+  const message = `${error.message}; destination: ${refusal}`;
+  return isGodwitError(error)
+    ? new GodwitError(error.code, message, { cause: error })
+    : new Error(message, { cause: error });
 }
 
 async function overheadBytes(host: HostProcess, explainedBytes: number): Promise<number | undefined> {

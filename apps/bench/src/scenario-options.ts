@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { GUEST_KINDS } from './guest-kinds.ts';
 import { defaultPlacement, formatPlacement, type Placement, parsePlacement } from './placement.ts';
 import {
   integerBetween,
@@ -17,9 +18,9 @@ import { UsageError } from './usage-error.ts';
 export interface ScenarioFlags {
   readonly guest: string;
   readonly memory: number;
-  readonly resident: number;
+  readonly resident?: number;
   readonly content: Scenario['guest']['content'];
-  readonly workload: WorkloadOptions['name'];
+  readonly workload?: WorkloadOptions['name'];
   readonly offered?: number;
   readonly workingSet?: number;
   readonly pageRate?: number;
@@ -47,7 +48,7 @@ export interface ScenarioFlags {
 /** Frames offered where a forwarder runs and nothing else is said. */
 const OFFERED_FRAMES_PER_SECOND = 100_000;
 const WORKING_SET_BYTES = 64 * 2 ** 20;
-const DEFAULT_RESIDENT_BYTES = 256 * 2 ** 20;
+const RESIDENT_BYTES = 256 * 2 ** 20;
 
 /** Adds the options of a scenario to a command. */
 export function addScenarioOptions(command: Command): Command {
@@ -56,12 +57,32 @@ export function addScenarioOptions(command: Command): Command {
   return command
     .option('--guest <kind>', 'kind of guest: kvm, arena, portable', 'kvm')
     .option('--memory <bytes>', 'memory of the guest', reader(parseBytes), 8 * 2 ** 30)
-    .option('--resident <bytes>', 'populated memory', reader(parseBytes), DEFAULT_RESIDENT_BYTES)
-    .addOption(choice('--content <kind>', 'what populated memory holds', ['zero', 'text', 'code', 'random', 'mixed'], 'random'))
-    .addOption(choice('--workload <name>', 'what the guest runs', ['idle', 'l2fwd', 'appmembench'], 'l2fwd'))
-    .option('--offered <rate>', 'l2fwd: 64-byte frames a second over both ports (default: 100kpps)', reader(parsePacketRate))
-    .option('--working-set <bytes>', 'appmembench: memory that is written (default: 64MiB)', reader(parseBytes))
-    .option('--page-rate <rate>', 'appmembench: pages touched a second (default: as fast as it can)', reader(parseCount))
+    .option('--resident <bytes>', 'populated memory (default: 256MiB, or half of the memory)', reader(parseBytes))
+    .addOption(
+      choice('--content <kind>', 'what populated memory holds', ['zero', 'text', 'code', 'random', 'mixed'], 'random'),
+    )
+    .addOption(
+      choice('--workload <name>', 'what the guest runs (default: l2fwd where it has a card)', [
+        'idle',
+        'l2fwd',
+        'appmembench',
+      ]),
+    )
+    .option(
+      '--offered <rate>',
+      'l2fwd: 64-byte frames a second over both ports (default: 100kpps)',
+      reader(parsePacketRate),
+    )
+    .option(
+      '--working-set <bytes>',
+      'appmembench: memory that is written (default: 64MiB, or a quarter of the memory)',
+      reader(parseBytes),
+    )
+    .option(
+      '--page-rate <rate>',
+      'appmembench: pages touched a second (default: as fast as it can)',
+      reader(parseCount),
+    )
     .option('--dirty-rate <rate>', 'appmembench: bytes written a second, whole pages', reader(parseByteRate))
     .addOption(choice('--pattern <name>', 'appmembench: order of writes (default: sweep)', ['sweep', 'random', 'zipf']))
     .option('--strategy <name>', 'pre-copy, stop-and-copy', 'pre-copy')
@@ -99,18 +120,19 @@ export function scenarioFrom(flags: ScenarioFlags): Scenario {
   if (flags.streams !== 1) throw new UsageError('--streams: one stream is all there is');
   if (flags.delay !== 0) throw new UsageError('--delay: links have no emulated latency yet');
   const { transport } = flags;
+  const workload = workloadFrom(flags);
   const defaultLink = transport === 'tcp' ? parseLink('10Gbps') : undefined;
   return checkScenario({
     guestKind: flags.guest,
     guest: {
       memoryBytes: flags.memory,
-      residentBytes: flags.resident,
+      residentBytes: flags.resident ?? atMost(RESIDENT_BYTES, flags.memory / 2),
       content: flags.content,
       seed: flags.seed,
-      workload: workloadFrom(flags),
+      workload,
       vcpuCount: flags.vcpus,
     },
-    offeredFramesPerSecond: flags.workload === 'l2fwd' ? (flags.offered ?? OFFERED_FRAMES_PER_SECOND) : 0,
+    offeredFramesPerSecond: workload.name === 'l2fwd' ? (flags.offered ?? OFFERED_FRAMES_PER_SECOND) : 0,
     strategy: flags.strategy,
     transport,
     linkBytesPerSecond: flags.link === undefined ? defaultLink : flags.link.bytesPerSecond,
@@ -126,11 +148,17 @@ export function scenarioFrom(flags: ScenarioFlags): Scenario {
 }
 
 function workloadFrom(flags: ScenarioFlags): WorkloadOptions {
-  const { workload, offered, workingSet, pageRate, dirtyRate, pattern } = flags;
+  const { offered, workingSet, pageRate, dirtyRate, pattern } = flags;
+  const workload = flags.workload ?? (GUEST_KINDS[flags.guest]?.network === false ? 'idle' : 'l2fwd');
   if (workload !== 'l2fwd' && offered !== undefined) throw new UsageError(`--offered: ${workload} forwards no frames`);
   if (workload === 'l2fwd' && offered === 0) throw new UsageError('--offered: a forwarder needs frames');
   if (workload !== 'appmembench') {
-    for (const [option, value] of Object.entries({ 'working-set': workingSet, 'page-rate': pageRate, 'dirty-rate': dirtyRate, pattern })) {
+    for (const [option, value] of Object.entries({
+      'working-set': workingSet,
+      'page-rate': pageRate,
+      'dirty-rate': dirtyRate,
+      pattern,
+    })) {
       if (value !== undefined) throw new UsageError(`--${option}: only appmembench writes a working set`);
     }
     return { name: workload };
@@ -140,11 +168,16 @@ function workloadFrom(flags: ScenarioFlags): WorkloadOptions {
   }
   return {
     name: workload,
-    workingSetBytes: workingSet ?? WORKING_SET_BYTES,
+    workingSetBytes: workingSet ?? atMost(WORKING_SET_BYTES, flags.memory / 4),
     ...(pageRate !== undefined && { pagesPerSecond: pageRate }),
     ...(dirtyRate !== undefined && { bytesPerSecond: dirtyRate }),
     pattern: pattern ?? 'sweep',
   };
+}
+
+/** A default that fits, in whole pages. */
+function atMost(bytes: number, limitBytes: number): number {
+  return Math.min(bytes, limitBytes - (limitBytes % 4096));
 }
 
 function readLink(text: string): NonNullable<ScenarioFlags['link']> {

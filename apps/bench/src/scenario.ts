@@ -1,6 +1,7 @@
 import type { Budget } from '@godwit/ports';
 import { GUEST_KINDS, type GuestOptions } from './guest-kinds.ts';
 import type { Placement } from './placement.ts';
+import { formatBytes } from './quantities.ts';
 import { STRATEGIES } from './strategies.ts';
 import { TRANSPORTS } from './transports.ts';
 import { UsageError } from './usage-error.ts';
@@ -48,6 +49,10 @@ export function checkScenario(scenario: Scenario): Scenario {
   oneOf('--guest', guestKind, GUEST_KINDS);
   oneOf('--strategy', strategy, STRATEGIES);
   oneOf('--transport', transport, TRANSPORTS);
+  const memoryBytesMax = GUEST_KINDS[guestKind]?.memoryBytesMax ?? 0;
+  if (guest.memoryBytes > memoryBytesMax) {
+    throw new UsageError(`a guest of kind ${guestKind} has at most ${formatBytes(memoryBytesMax)}: --memory`);
+  }
   if (guest.residentBytes > guest.memoryBytes) throw new UsageError('--resident is more than --memory');
   if (guest.workload.name === 'appmembench' && guest.workload.workingSetBytes > guest.memoryBytes) {
     throw new UsageError('--working-set is more than --memory');

@@ -17,7 +17,11 @@ export function resultTable(document: BenchDocument, colours: boolean): string {
   });
   const row = (name: string, figure: Quantiles | undefined, digits: number, limit = ''): void => {
     if (figure === undefined) return;
-    table.push([name, ...[figure.p50, figure.p95, figure.p99, figure.max].map((value) => value.toFixed(digits)), limit]);
+    table.push([
+      name,
+      ...[figure.p50, figure.p95, figure.p99, figure.max].map((value) => value.toFixed(digits)),
+      limit,
+    ]);
   };
   row('total, ms', summary.totalMs, 1, `<= ${scenario.budget.totalMs}`);
   row('downtime, ms', summary.downtimeMs, 2, `<= ${scenario.budget.downtimeMs}`);
@@ -35,7 +39,9 @@ export function resultTable(document: BenchDocument, colours: boolean): string {
 export function describeScenario(scenario: Scenario): string {
   const { guest } = scenario;
   const offered =
-    scenario.offeredFramesPerSecond > 0 ? ` at ${formatCount(scenario.offeredFramesPerSecond)} frames/s of 64 bytes` : '';
+    scenario.offeredFramesPerSecond > 0
+      ? ` at ${formatCount(scenario.offeredFramesPerSecond)} frames/s of 64 bytes`
+      : '';
   return (
     `${formatBytes(guest.memoryBytes)} ${scenario.guestKind} guest, ${formatBytes(guest.residentBytes)} resident (${guest.content}), ` +
     `${describeWorkload(scenario)}${offered}\n` +
