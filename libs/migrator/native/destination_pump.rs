@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use godwit_ports::{Capsule, CapsuleError, CodecTable, Coded, CodedPage, ExecutionTable, MemoryTable, SliceMut};
+use godwit_ports::{Capsule, CapsuleError, CodecTable, CodedPage, ExecutionTable, MemoryTable, SliceMut};
 
 use crate::clock::{monotonic_ns, process_cpu_us};
-use crate::frame::{FrameHeader, FrameType, u32_at, u64_at};
+use crate::delta_table;
+use crate::frame::{FrameHeader, FrameType, u64_at};
 use crate::injected_fault::StalePage;
 use crate::link::Link;
 use crate::page_hashes::{PageHashes, hash_page};
@@ -148,12 +149,11 @@ impl DestinationPump {
         if !self.parts.gate.start(epoch)? {
             return Err(PumpError::protocol("COMMIT for an epoch that was renounced"));
         }
-        self.parts.execution.resume().map_err(|error| {
-            PumpError::new(
-                "ERR_GODWIT_GUEST_LOST",
-                format!("starting the guest after COMMIT: {error}"),
-            )
-        })?;
+        if let Err(error) = self.parts.execution.resume() {
+            // It never ran, so the source may still have it back.
+            self.parts.gate.take_back(epoch)?;
+            return Err(PumpError::local(error, "starting the guest after COMMIT"));
+        }
         arrival.epoch = epoch;
         arrival.started_at_ns = monotonic_ns();
         self.parts.gate.note_start(arrival.started_at_ns);
@@ -241,7 +241,7 @@ impl DestinationPump {
             return Err(PumpError::protocol("DELTA where no codec was agreed on"));
         };
         let malformed = |error| PumpError::link(error, "a batch of deltas from the source");
-        decode_delta_table(
+        delta_table::decode(
             body,
             self.parts.memory.page_count(),
             self.page_size_bytes,
@@ -326,84 +326,6 @@ fn keep_stale_page(
     Some((page, old))
 }
 
-/// Reads the table of a DELTA frame; offsets come out relative to the body. Lengths must add up exactly, no delta may be
-/// empty or longer than a page, and every page lies inside the memory.
-fn decode_delta_table(
-    body: &[u8],
-    memory_pages: u64,
-    page_size_bytes: usize,
-    coded: &mut Vec<CodedPage>,
-) -> Result<(), CapsuleError> {
-    coded.clear();
-    if body.len() < 4 {
-        return Err(CapsuleError::Malformed);
-    }
-    let count = u32_at(body, 0) as usize;
-    let mut offset = count
-        .checked_mul(8)
-        .and_then(|bytes| bytes.checked_add(4))
-        .ok_or(CapsuleError::Malformed)?;
-    let table = body.get(4..offset).ok_or(CapsuleError::Malformed)?;
-    for entry in table.chunks_exact(8) {
-        let (page, length) = (u64::from(u32_at(entry, 0)), u32_at(entry, 4) as usize);
-        if page >= memory_pages {
-            return Err(CapsuleError::OutOfRange);
-        }
-        if length == 0 || length > page_size_bytes || length > body.len() - offset {
-            return Err(CapsuleError::Malformed);
-        }
-        coded.push(CodedPage::new(page, Coded::Delta, offset as u32, length as u32));
-        offset += length;
-    }
-    if offset == body.len() {
-        Ok(())
-    } else {
-        Err(CapsuleError::Malformed)
-    }
-}
-
 fn broken(error: CapsuleError) -> PumpError {
     PumpError::link(error, "the connection to the source")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn delta_body(entries: &[(u32, u32)], payload_bytes: usize) -> Vec<u8> {
-        let mut body = (entries.len() as u32).to_le_bytes().to_vec();
-        for (page, length) in entries {
-            body.extend_from_slice(&page.to_le_bytes());
-            body.extend_from_slice(&length.to_le_bytes());
-        }
-        body.resize(body.len() + payload_bytes, 7);
-        body
-    }
-
-    #[test]
-    fn delta_tables_must_add_up() {
-        let mut coded = Vec::new();
-        let mut seen = |entries: &[(u32, u32)], payload| {
-            decode_delta_table(&delta_body(entries, payload), 10, 4096, &mut coded).map(|()| coded.clone())
-        };
-        let good = seen(&[(1, 3), (9, 4)], 7).unwrap();
-        assert_eq!((good[0].offset_bytes, good[1].offset_bytes), (20, 23));
-        assert_eq!(seen(&[(10, 1)], 1), Err(CapsuleError::OutOfRange));
-        for (entries, payload) in [
-            (vec![(1, 3)], 2),
-            (vec![(1, 3)], 4),
-            (vec![(1, 0)], 0),
-            (vec![(1, 4097)], 4097),
-        ] {
-            assert_eq!(seen(&entries, payload), Err(CapsuleError::Malformed));
-        }
-        assert_eq!(
-            decode_delta_table(&u32::MAX.to_le_bytes(), 10, 4096, &mut coded),
-            Err(CapsuleError::Malformed)
-        );
-        assert_eq!(
-            decode_delta_table(&[], 10, 4096, &mut coded),
-            Err(CapsuleError::Malformed)
-        );
-    }
 }

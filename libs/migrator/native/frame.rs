@@ -1,7 +1,7 @@
 //! # The wire protocol, version 1
 //!
 //! A stream of frames in each direction. The same frames are written and read by `src/frame.ts`; golden vectors in
-//! `test/golden-frames.ts` hold both to the same bytes. `docs/PROTOCOL.md` tells the sequence and what a failure costs.
+//! `test/golden-frames.txt` hold both to the same bytes. `docs/PROTOCOL.md` tells the sequence and what a failure costs.
 //!
 //! All integers are little-endian. A frame is a header of 24 bytes, a body, and raw pages:
 //!
@@ -38,7 +38,7 @@
 //! | 16 DIGEST | source | count u32, then count x {page u32, zero u32, hash u64} of its frozen memory |
 //! | 17 DIGEST_END | source | pages u64: how many it named |
 //! | 18 VERIFIED | destination | compared u64, mismatched u64, then up to 16 page indexes u64 |
-//! | 19 FAILED | either | JSON: code, message; the session is over |
+//! | 19 FAILED | either | text: `CODE: message`; the session is over |
 //! | 20 UNKNOWN | destination | epoch u64: it knows of no such session, which proves nothing |
 //! | 21 LATE | source | after RUNNING: what the guest's devices still received there |
 //! | 22 DONE | source | after RUNNING: no digest follows |
@@ -211,6 +211,32 @@ mod tests {
             let seen = decode_header(&bytes, 3).and_then(|header| check_body(&bytes, &header, &body));
             assert_eq!(seen, Err(CapsuleError::Malformed), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn golden_frames_are_written_and_read_byte_for_byte() {
+        let bytes_of = |hex: &str| -> Vec<u8> {
+            let digits = if hex == "-" { "" } else { hex };
+            let pairs = digits.as_bytes().chunks_exact(2);
+            pairs
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+                .collect()
+        };
+        let lines = include_str!("../test/golden-frames.txt").lines();
+        let mut codes = Vec::new();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let (sequence, raw_bytes) = (fields[1].parse().unwrap(), fields[2].parse().unwrap());
+            let header: [u8; HEADER_BYTES] = bytes_of(fields[3]).try_into().unwrap();
+            let body = bytes_of(fields[4]);
+            let seen = decode_header(&header, sequence).unwrap();
+            check_body(&header, &seen, &body).unwrap();
+            assert_eq!((seen.body_bytes, seen.raw_bytes), (body.len(), raw_bytes), "{line}");
+            assert_eq!(encode_header(seen.kind, sequence, &body, raw_bytes), header, "{line}");
+            assert_eq!(format!("{:?}", seen.kind).to_uppercase(), fields[0].replace('_', ""));
+            codes.push(seen.kind);
+        }
+        assert_eq!(codes, FrameType::ALL);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod clock;
+mod delta_table;
 mod destination_js;
 mod destination_pump;
 mod digest;

@@ -30,13 +30,14 @@ pub fn encode(runs: &[Run], body: &mut Vec<u8>) {
     }
 }
 
-/// Reads the body of PAGES or ZERO: every run is non-empty, lies inside a memory of `memory_pages` pages, and the length
-/// is exactly right.
+/// Reads the body of PAGES or ZERO: every run is non-empty and lies inside a memory of `memory_pages` pages, there are no
+/// more pages than it has, and the length is exactly right.
 pub fn decode(body: &[u8], memory_pages: u64, runs: &mut Vec<Run>) -> Result<(), CapsuleError> {
     runs.clear();
     if body.len() < 4 || body.len() - 4 != u32_at(body, 0) as usize * 8 {
         return Err(CapsuleError::Malformed);
     }
+    let mut named_pages = 0;
     for entry in body[4..].chunks_exact(8) {
         let run = Run {
             first_page: u64::from(u32_at(entry, 0)),
@@ -47,6 +48,11 @@ pub fn decode(body: &[u8], memory_pages: u64, runs: &mut Vec<Run>) -> Result<(),
         }
         if run.first_page + run.page_count > memory_pages {
             return Err(CapsuleError::OutOfRange);
+        }
+        // A page is named once. Without the bound a frame of 2 MiB could ask for 262,144 times all of memory.
+        named_pages += run.page_count;
+        if named_pages > memory_pages {
+            return Err(CapsuleError::Malformed);
         }
         runs.push(run);
     }
@@ -110,6 +116,12 @@ mod tests {
             }],
             &mut body,
         );
+        assert_eq!(decode(&body, 100, &mut seen), Err(CapsuleError::Malformed));
+        let whole = Run {
+            first_page: 0,
+            page_count: 100,
+        };
+        encode(&[whole, whole], &mut body);
         assert_eq!(decode(&body, 100, &mut seen), Err(CapsuleError::Malformed));
     }
 

@@ -7,6 +7,7 @@ use godwit_ports::{
 
 use crate::cancellation::Cancellation;
 use crate::clock::monotonic_ns;
+use crate::delta_table;
 use crate::frame::FrameType;
 use crate::injected_fault::{ForgottenPages, TornPage};
 use crate::link::Link;
@@ -320,7 +321,7 @@ impl SourcePump {
         if !deltas.is_empty() {
             Tally::add(&self.tally.delta_pages, deltas.len());
             Tally::add(&self.tally.delta_bytes, delta_bytes);
-            encode_deltas(&deltas, &self.encoded, &mut self.body);
+            delta_table::encode(&deltas, &self.encoded, &mut self.body);
             self.parts
                 .link
                 .send(FrameType::Delta, &self.body, &[])
@@ -368,17 +369,4 @@ impl SourcePump {
 
 fn broken(error: CapsuleError) -> PumpError {
     PumpError::link(error, "the connection to the destination")
-}
-
-/// The body of DELTA.
-fn encode_deltas(deltas: &[&CodedPage], encoded: &[u8], body: &mut Vec<u8>) {
-    body.clear();
-    body.extend_from_slice(&(deltas.len() as u32).to_le_bytes());
-    for delta in deltas {
-        body.extend_from_slice(&(delta.page as u32).to_le_bytes());
-        body.extend_from_slice(&delta.length_bytes.to_le_bytes());
-    }
-    for delta in deltas {
-        body.extend_from_slice(delta.bytes(encoded).unwrap_or_default());
-    }
 }

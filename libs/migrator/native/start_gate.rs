@@ -69,19 +69,32 @@ impl StartGate {
         self.started_at_ns.load(Ordering::Acquire)
     }
 
+    /// After `start`, for a guest that could not be let go and so has not run: the epoch is renounced after all.
+    pub fn take_back(&self, epoch: u64) -> Result<(), PumpError> {
+        let mut fate = self.fate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.write("renounced", epoch)?;
+        *fate = Fate::Renounced;
+        Ok(())
+    }
+
     fn decide(&self, wanted: Fate, word: &str, epoch: u64) -> Result<(Fate, bool), PumpError> {
         let mut fate = self.fate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if *fate != Fate::Undecided {
             return Ok((*fate, false));
         }
-        if let Some((file, session)) = &self.journal {
-            let mut file = file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            // One write: it is in the page cache when it returns, which outlives this process.
-            file.write_all(format!("{session} {epoch} {word}\n").as_bytes())
-                .map_err(|error| PumpError::new("ERR_GODWIT_NATIVE_FAILED", format!("writing the journal: {error}")))?;
-        }
+        self.write(word, epoch)?;
         *fate = wanted;
         Ok((wanted, true))
+    }
+
+    fn write(&self, word: &str, epoch: u64) -> Result<(), PumpError> {
+        let Some((file, session)) = &self.journal else {
+            return Ok(());
+        };
+        let mut file = file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // One write: it is in the page cache when it returns, which outlives this process.
+        file.write_all(format!("{session} {epoch} {word}\n").as_bytes())
+            .map_err(|error| PumpError::new("ERR_GODWIT_NATIVE_FAILED", format!("writing the journal: {error}")))
     }
 }
 
@@ -96,6 +109,11 @@ mod tests {
         assert!(!gate.start(1).unwrap());
         assert_eq!(gate.renounce(1).unwrap(), Fate::Started);
         let gate = StartGate::new(None, "s").unwrap();
+        assert_eq!(gate.renounce(1).unwrap(), Fate::Renounced);
+        assert!(!gate.start(1).unwrap());
+        let gate = StartGate::new(None, "s").unwrap();
+        assert!(gate.start(1).unwrap());
+        gate.take_back(1).unwrap();
         assert_eq!(gate.renounce(1).unwrap(), Fate::Renounced);
         assert!(!gate.start(1).unwrap());
     }

@@ -30,6 +30,8 @@ export function journalFence(options: {
       // No journal at all: it is opened before the destination admits a guest, so nothing was started.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return 'unknown';
     }
-    return journal.split('\n').includes(`${session} ${epoch} started`) ? 'started' : 'not-started';
+    // The last word counts: a guest that could not be let go after `started` was renounced after all.
+    const words = journal.split('\n').filter((line) => line.startsWith(`${session} ${epoch} `));
+    return words.at(-1)?.endsWith(' started') ? 'started' : 'not-started';
   };
 }

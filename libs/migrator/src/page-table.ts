@@ -11,19 +11,24 @@ export function encodeRuns(runs: readonly number[]): Uint8Array {
 }
 
 /**
- * Reads the body of PAGES or ZERO: every run is non-empty and inside the memory, and the length is exactly right.
+ * Reads the body of PAGES or ZERO: every run is non-empty and inside the memory, there are no more pages than the memory
+ * has, and the length is exactly right.
  * @throws GodwitError `ERR_GODWIT_FRAME_MALFORMED`, `ERR_GODWIT_PAGE_RANGE`
  */
 export function decodeRuns(body: Uint8Array, memoryPages: number): PageRuns {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (bytes.length < 4 || bytes.length - 4 !== bytes.readUInt32LE(0) * 8) throw malformed('a list of pages');
   const runs = new Uint32Array((bytes.length - 4) / 4);
+  let namedPages = 0;
   for (let index = 0; index < runs.length; index += 2) {
     const [firstPage, pageCount] = [bytes.readUInt32LE(4 + index * 4), bytes.readUInt32LE(8 + index * 4)];
     if (pageCount === 0) throw malformed('a list of pages');
     if (firstPage + pageCount > memoryPages) throw outside(firstPage + pageCount - 1);
     runs[index] = firstPage;
     runs[index + 1] = pageCount;
+    namedPages += pageCount;
+    // A page is named once. Without the bound a frame of 2 MiB could ask for 262,144 times all of memory.
+    if (namedPages > memoryPages) throw malformed('a list of pages');
   }
   return runs;
 }

@@ -130,7 +130,13 @@ export class PortableDestinationPump implements DestinationPump {
     if (epoch !== this.#arrived.epoch || !this.#gate.start(epoch)) {
       throw new GodwitError('ERR_GODWIT_PROTOCOL', 'COMMIT for an epoch that was renounced, or never prepared');
     }
-    await guest.resume();
+    try {
+      await guest.resume();
+    } catch (error) {
+      // It never ran, so the source may still have it back.
+      this.#gate.takeBack(epoch);
+      throw error;
+    }
     this.#gate.startedAtNs = process.hrtime.bigint();
     const cpu = process.cpuUsage(this.#cpuBefore);
     const running = Buffer.alloc(24);

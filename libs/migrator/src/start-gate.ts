@@ -19,6 +19,12 @@ export class StartGate {
     return this.#decide('started', epoch);
   }
 
+  /** After `start`, for a guest that could not be let go and so has not run: the epoch is renounced after all. */
+  takeBack(epoch: number): void {
+    this.#write('renounced', epoch);
+    this.#fate = 'renounced';
+  }
+
   renounce(epoch: number): EpochFate {
     this.#decide('renounced', epoch);
     return { started: this.#fate === 'started', startedAtNs: Number(this.startedAtNs) };
@@ -26,8 +32,12 @@ export class StartGate {
 
   #decide(wanted: 'started' | 'renounced', epoch: number): boolean {
     if (this.#fate !== 'undecided') return false;
-    if (this.#journalPath !== undefined) appendFileSync(this.#journalPath, `${this.#session} ${epoch} ${wanted}\n`);
+    this.#write(wanted, epoch);
     this.#fate = wanted;
     return true;
+  }
+
+  #write(word: 'started' | 'renounced', epoch: number): void {
+    if (this.#journalPath !== undefined) appendFileSync(this.#journalPath, `${this.#session} ${epoch} ${word}\n`);
   }
 }
