@@ -12,7 +12,7 @@ import {
   type NativeGuest,
   nativeOptions,
 } from '@godwit/guest-host';
-import { createNativeGuest } from './native.ts';
+import { addon } from './native.ts';
 
 /** What a guest runs. */
 export type ArenaWorkload = GuestWorkload;
@@ -57,5 +57,5 @@ export async function restoreTarget(
 
 function maker(options: ArenaHostOptions, empty: boolean): (config: CompleteGuestConfig) => Promise<NativeGuest> {
   const host = completeHostOptions(options);
-  return (config) => createNativeGuest(nativeOptions(config, host, { empty, recordWrites: true }));
+  return (config) => addon.createGuest(nativeOptions(config, host, { empty, recordWrites: true }));
 }

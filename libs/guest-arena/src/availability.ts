@@ -1,4 +1,4 @@
-import { unavailableBecause } from './native.ts';
+import { addon } from './native.ts';
 
 /** Whether arena guests can be made in this process. */
 export interface ArenaAvailability {
@@ -9,6 +9,6 @@ export interface ArenaAvailability {
 
 /** Looks whether arena guests can be made in this process: Linux, the native module, and a userfaultfd that records writes. */
 export function arenaAvailability(): ArenaAvailability {
-  const reason = unavailableBecause();
+  const reason = addon.unavailableBecause();
   return { available: reason === undefined, reason: reason ?? '' };
 }

@@ -12,5 +12,6 @@
  *
  * @packageDocumentation
  */
+export { DEFAULT_MACS, type GuestCounters } from '@godwit/guest-host';
 export * from './arena-guest.ts';
 export * from './availability.ts';

@@ -41,6 +41,9 @@ impl Mapping {
         let _ = mapping.advise(0, length_bytes, libc::MADV_NOHUGEPAGE);
         // A guest's memory is not for the crash dump of its host.
         let _ = mapping.advise(0, length_bytes, libc::MADV_DONTDUMP);
+        // A process that its host starts would inherit all pages copy-on-write, and the guest would pay for every one of
+        // them with a fault.
+        mapping.advise(0, length_bytes, libc::MADV_DONTFORK)?;
         Ok(mapping)
     }
 

@@ -9,6 +9,7 @@
  *
  * @packageDocumentation
  */
+export * from './addon.ts';
 export * from './guest-config.ts';
 export * from './guest-counters.ts';
 export * from './host-options.ts';

@@ -3,13 +3,12 @@
 
 use std::ptr::copy_nonoverlapping;
 
+use godwit_guest_host::HostMemory;
 use godwit_guest_programs::layout::{
-    BLOCK_BYTES, DOORBELL_ADDRESS, HOLE_END, PAGE_BYTES, PAGE_TABLES_ADDRESS, PROGRAM_ADDRESS, STACK_BYTES,
+    BLOCK_BYTES, DOORBELL_ADDRESS, HOLE_END, HOLE_START, PAGE_BYTES, PAGE_TABLES_ADDRESS, PROGRAM_ADDRESS, STACK_BYTES,
     STACKS_ADDRESS,
 };
 use kvm_bindings::{kvm_regs, kvm_segment, kvm_sregs};
-
-use crate::guest_memory::{GuestMemory, HOLE_BYTES, offset_of};
 
 /// The guest's program, linked to [`PROGRAM_ADDRESS`]; empty on processors it does not exist for.
 pub static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.bin"));
@@ -29,21 +28,21 @@ const CR4: u64 = 0x620;
 const EFER: u64 = 0xd01;
 
 /// Writes page tables and program into fresh memory.
-pub fn prepare(memory: &GuestMemory, memory_bytes: u64) {
+pub fn prepare(memory: &HostMemory, memory_bytes: u64) {
     let root = PAGE_TABLES_ADDRESS;
     let second = root + PAGE_BYTES;
     write(memory, root, second | TABLE);
-    let end = if offset_of(memory_bytes) == Some(memory_bytes) {
+    let end = if memory.offset_of(memory_bytes) == Some(memory_bytes) {
         HOLE_END
     } else {
-        memory_bytes + HOLE_BYTES
+        memory_bytes + (HOLE_END - HOLE_START)
     };
     for gib in 0..end.div_ceil(GIB) {
         let table = second + PAGE_BYTES * (1 + gib);
         write(memory, second + gib * 8, table | TABLE);
         for entry in 0..ENTRIES {
             let address = gib * GIB + entry * BLOCK_BYTES;
-            let is_memory = offset_of(address).is_some_and(|offset| offset < memory_bytes);
+            let is_memory = memory.offset_of(address).is_some_and(|offset| offset < memory_bytes);
             if is_memory || address == DOORBELL_ADDRESS {
                 write(memory, table + entry * 8, address | BLOCK);
             }
@@ -59,7 +58,7 @@ pub fn prepare(memory: &GuestMemory, memory_bytes: u64) {
     };
 }
 
-fn write(memory: &GuestMemory, address: u64, entry: u64) {
+fn write(memory: &HostMemory, address: u64, entry: u64) {
     // SAFETY: the page tables of the largest memory end below the control block, inside the smallest memory.
     unsafe { memory.base().add(address as usize).cast::<u64>().write(entry) };
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use godwit_guest_host::{Blueprint, Machine, SharedMemory};
 use godwit_guest_programs::{Workload, l2fwd};
 use godwit_nic_sim::{Cable, DEFAULT_RING_BYTES};
 use godwit_ports::Memory;
 
-use crate::guest_memory::SharedMemory;
-use crate::machine::{Blueprint, Machine};
+use crate::machine::make;
 use crate::test_guest::{MACS, block, blueprint, copy_memory, empty_twin, errors, has_kvm, saved};
 
 const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 9, 9];
@@ -70,7 +70,7 @@ fn the_forwarder_returns_every_frame_in_order_also_across_a_move() {
         cable_path: Some(outside.path.clone()),
         ..blueprint(Workload::L2fwd, 128 << 20, 1)
     };
-    let source = Machine::new(plan(&here)).unwrap();
+    let source = make(plan(&here)).unwrap();
     source.resume().unwrap();
     let mut returned = [Vec::new(), Vec::new()];
     let exchange =
@@ -127,7 +127,7 @@ fn the_forwarder_returns_every_frame_in_order_also_across_a_move() {
         assert!(port.iter().copied().eq(0..2 * FRAMES), "lost, doubled or reordered");
     }
     assert_eq!(errors(&target), 0);
-    let memory = target.memory().view();
+    let memory = target.view();
     assert_eq!(l2fwd::tally(memory).1, 0);
     assert!(block(&target, 0).frames_received.load(Relaxed) >= 4 * u64::from(FRAMES));
     // The card's writes are in the marks, page by page.

@@ -5,22 +5,11 @@
 mod bindings;
 mod boot;
 mod clock;
-#[cfg(not(test))]
-mod counters;
-#[cfg(not(test))]
-mod execution;
-mod gate;
-mod guest_memory;
 mod machine;
-mod mapping;
-mod network;
-#[cfg(not(test))]
-mod options;
-mod present;
-mod state;
-mod userfault;
 mod vcpu;
 mod vcpu_state;
+mod vcpus;
+mod vm_memory;
 
 #[cfg(test)]
 mod forwarder_tests;

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use godwit_guest_host::{Blueprint, Machine};
 use godwit_guest_programs::Workload;
 use godwit_guest_programs::layout::PROGRAM_ADDRESS;
 use godwit_guest_programs::random::Random;
 use godwit_ports::CapsuleError;
 
-use crate::machine::{Blueprint, Machine};
+use crate::machine::make;
 use crate::test_guest::{
     IDLE, MACS, WRITER, blueprint, copy_memory, empty_twin, errors, has_kvm, heartbeats, page, present_pages,
     run_for_beats, saved, wait_until,
@@ -20,7 +21,7 @@ fn guests_go_on_elsewhere_with_memory_above_the_hole() {
     }
     for (workload, vcpu_count) in [(IDLE, 2), (WRITER, 2), (Workload::L2fwd, 1)] {
         let plan = || blueprint(workload, 8 << 30, vcpu_count);
-        let source = Machine::new(plan()).unwrap();
+        let source = make(plan()).unwrap();
         source.resume().unwrap();
         run_for_beats(&source, 200);
         let target = empty_twin(plan());
@@ -45,7 +46,7 @@ fn guests_go_on_elsewhere_with_memory_above_the_hole() {
             lost.resident
         };
         for index in 0..area.page_count() {
-            let offset = crate::guest_memory::offset_of(area.address(index)).unwrap();
+            let offset = target.memory().host().offset_of(area.address(index)).unwrap();
             // SAFETY: a page of the mapping; the guest does not run.
             unsafe {
                 page(&target, (offset / 4096) as usize)
@@ -64,7 +65,7 @@ fn resident_memory_is_what_was_asked_for() {
     if !has_kvm() {
         return;
     }
-    let machine = Machine::new(blueprint(Workload::L2fwd, 8 << 30, 1)).unwrap();
+    let machine = make(blueprint(Workload::L2fwd, 8 << 30, 1)).unwrap();
     machine.resume().unwrap();
     run_for_beats(&machine, 100);
     machine.pause();
@@ -87,7 +88,7 @@ fn nothing_is_written_while_paused_however_often_it_is_kicked() {
             beat_microseconds: 1_000_000,
         },
     ] {
-        let machine = Machine::new(blueprint(workload, 128 << 20, 1)).unwrap();
+        let machine = make(blueprint(workload, 128 << 20, 1)).unwrap();
         for round in 0..1000 {
             machine.resume().unwrap();
             if round % 2 == 0 {
@@ -96,7 +97,7 @@ fn nothing_is_written_while_paused_however_often_it_is_kicked() {
             machine.pause();
             if round % 100 == 0 {
                 let sum = |machine: &Machine| {
-                    let words = machine.memory().base().cast::<u64>();
+                    let words = machine.memory().host().base().cast::<u64>();
                     let mut sum = 0u64;
                     for index in (0..(128 << 20) / 8).step_by(8) {
                         // A word of every cache line: programs here write whole lines or counters that begin one.
@@ -125,7 +126,7 @@ fn a_damaged_state_is_refused_and_leaves_the_guest_as_it_was() {
         return;
     }
     let plan = || blueprint(IDLE, 128 << 20, 2);
-    let source = Machine::new(plan()).unwrap();
+    let source = make(plan()).unwrap();
     source.resume().unwrap();
     run_for_beats(&source, 10);
     assert_eq!(source.save(&mut Vec::new()), Err(CapsuleError::Os(libc::EBUSY)));
@@ -181,14 +182,19 @@ fn a_guest_that_crashes_says_so() {
     if !has_kvm() {
         return;
     }
-    let machine = Machine::new(blueprint(IDLE, 128 << 20, 2)).unwrap();
+    let machine = make(blueprint(IDLE, 128 << 20, 2)).unwrap();
     // An invalid instruction.
     let ud2 = [0x0f, 0x0b];
-    assert!(machine.memory().write(PROGRAM_ADDRESS, &ud2));
+    assert!(machine.memory().host().write(PROGRAM_ADDRESS, &ud2));
     let mut first = [0; 2];
-    assert!(machine.memory().read(PROGRAM_ADDRESS, &mut first) && first == ud2);
-    assert!(!machine.memory().read(machine.plan().memory_bytes - 1, &mut first));
-    assert!(!machine.memory().write(u64::MAX, &ud2));
+    assert!(machine.memory().host().read(PROGRAM_ADDRESS, &mut first) && first == ud2);
+    assert!(
+        !machine
+            .memory()
+            .host()
+            .read(machine.plan().memory_bytes - 1, &mut first)
+    );
+    assert!(!machine.memory().host().write(u64::MAX, &ud2));
     machine.resume().unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while machine.failure().is_none() {

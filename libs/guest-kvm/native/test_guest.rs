@@ -4,14 +4,14 @@ use std::ptr::copy_nonoverlapping;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use godwit_guest_host::{Blueprint, Machine, SharedMemory};
 use godwit_guest_programs::appmembench::Pattern;
 use godwit_guest_programs::content::Content;
 use godwit_guest_programs::plan::Wanted;
 use godwit_guest_programs::{Plan, VcpuBlock, Workload};
 use godwit_ports::Memory;
 
-use crate::guest_memory::SharedMemory;
-use crate::machine::{Blueprint, Machine};
+use crate::machine::make;
 
 pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 pub const WRITER: Workload = Workload::Appmembench {
@@ -46,7 +46,7 @@ pub fn blueprint(workload: Workload, memory_bytes: u64, vcpu_count: u32) -> Blue
 }
 
 pub fn empty_twin(of: Blueprint) -> Machine {
-    Machine::new(Blueprint { empty: true, ..of }).unwrap()
+    make(Blueprint { empty: true, ..of }).unwrap()
 }
 
 pub fn has_kvm() -> bool {
@@ -58,7 +58,7 @@ pub fn has_kvm() -> bool {
 }
 
 pub fn block(machine: &Machine, index: u32) -> &'static VcpuBlock {
-    VcpuBlock::of(machine.memory().view(), index)
+    VcpuBlock::of(machine.view(), index)
 }
 
 pub fn heartbeats(machine: &Machine) -> Vec<u64> {
@@ -104,7 +104,7 @@ pub fn present_pages(machine: &Machine) -> Vec<usize> {
 pub fn page(machine: &Machine, page: usize) -> *mut u8 {
     assert!((page as u64) < machine.plan().memory_bytes / 4096);
     // SAFETY: the page lies in the mapping.
-    unsafe { machine.memory().base().add(page * 4096) }
+    unsafe { machine.memory().host().base().add(page * 4096) }
 }
 
 pub fn copy_memory(from: &Machine, to: &Machine) {

@@ -1,4 +1,4 @@
-import { unavailableBecause } from './native.ts';
+import { addon } from './native.ts';
 
 /** Whether KVM guests can be made in this process. */
 export interface KvmAvailability {
@@ -9,6 +9,6 @@ export interface KvmAvailability {
 
 /** Looks whether KVM guests can be made in this process: Linux, the native module, and `/dev/kvm` for reading and writing. */
 export function kvmAvailability(): KvmAvailability {
-  const reason = unavailableBecause();
+  const reason = addon.unavailableBecause();
   return { available: reason === undefined, reason: reason ?? '' };
 }

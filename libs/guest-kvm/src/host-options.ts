@@ -1,30 +1,20 @@
+import { type CompleteHostOptions, completeHostOptions, type GuestHostOptions } from '@godwit/guest-host';
+
+/** What will record a guest's writes. */
+export type KvmTracking = 'kvm-dirty-log' | 'pagemap-scan';
+
 /** What concerns only the host a guest is made on, and does not travel with it. */
-export interface KvmHostOptions {
-  /** The cable to the outside world: a file made by `@godwit/wire`. Without one the card's link is down. */
-  readonly cablePath?: string;
-  /** Processors of this host for the virtual ones, in turn. Default: wherever the scheduler puts them. */
-  readonly cpus?: readonly number[];
-  /** Huge pages behind 2 MiB blocks that are filled as a whole. Default true. */
-  readonly hugePages?: boolean;
+export interface KvmHostOptions extends GuestHostOptions {
   /**
    * What will record the guest's writes: KVM's dirty log (the default), or page tables scanned under a userfaultfd
    * that is registered here, before the guest exists, and sees the card's writes too.
    */
-  readonly tracking?: 'kvm-dirty-log' | 'pagemap-scan';
-  /**
-   * How long the first processor sleeps between two looks at an idle card, in microseconds; four times as long when no
-   * frame came for 20 ms. Shorter costs processor time, longer costs latency. Default 20.
-   */
-  readonly idlePollMicroseconds?: number;
+  readonly tracking?: KvmTracking;
 }
 
 /** Host options with nothing left open. */
-export interface CompleteHostOptions {
-  readonly cablePath: string | undefined;
-  readonly cpus: readonly number[];
-  readonly hugePages: boolean;
-  readonly tracking: 'kvm-dirty-log' | 'pagemap-scan';
-  readonly idlePollMicroseconds: number;
+export interface CompleteKvmHostOptions extends CompleteHostOptions {
+  readonly tracking: KvmTracking;
 }
 
 /**
@@ -32,18 +22,10 @@ export interface CompleteHostOptions {
  * @throws TypeError
  * @throws RangeError
  */
-export function completeHostOptions(options: KvmHostOptions): CompleteHostOptions {
-  const { cablePath, cpus = [], hugePages = true, tracking = 'kvm-dirty-log', idlePollMicroseconds = 20 } = options;
-  if (cablePath !== undefined && typeof cablePath !== 'string') throw new TypeError('cablePath must be a path');
-  if (!Array.isArray(cpus) || !cpus.every((cpu) => Number.isInteger(cpu) && cpu >= 0 && cpu < 1024)) {
-    throw new TypeError('cpus must be numbers of processors');
-  }
-  if (typeof hugePages !== 'boolean') throw new TypeError('hugePages must be true or false');
+export function completeKvmHostOptions(options: KvmHostOptions): CompleteKvmHostOptions {
+  const { tracking = 'kvm-dirty-log' } = options;
   if (tracking !== 'kvm-dirty-log' && tracking !== 'pagemap-scan') {
     throw new TypeError('tracking must be kvm-dirty-log or pagemap-scan');
   }
-  if (!(idlePollMicroseconds >= 1 && idlePollMicroseconds <= 10_000)) {
-    throw new RangeError('idlePollMicroseconds must be between 1 and 10,000');
-  }
-  return { cablePath, cpus, hugePages, tracking, idlePollMicroseconds };
+  return { ...completeHostOptions(options), tracking };
 }

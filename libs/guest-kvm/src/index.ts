@@ -12,8 +12,7 @@
  *
  * @packageDocumentation
  */
+export { DEFAULT_MACS, type GuestCounters } from '@godwit/guest-host';
 export * from './availability.ts';
-export * from './guest-config.ts';
-export * from './guest-counters.ts';
 export * from './host-options.ts';
 export * from './kvm-guest.ts';

@@ -1,17 +1,26 @@
 import {
-  type Backend,
-  type Capsule,
-  GodwitError,
-  type Guest,
-  type GuestDescription,
-  type GuestMemory,
-  type SelfCheck,
-} from '@godwit/ports';
-import { type CompleteGuestConfig, completeGuestConfig, type KvmGuestConfig, macBytes } from './guest-config.ts';
-import { describeError, type GuestCounters } from './guest-counters.ts';
-import { type CompleteHostOptions, completeHostOptions, type KvmHostOptions } from './host-options.ts';
-import { KvmMemory } from './kvm-memory.ts';
-import { createNativeGuest, type NativeGuest, type NativeOptions, translated } from './native.ts';
+  type CompleteGuestConfig,
+  completeGuestConfig,
+  type GuestConfig,
+  type GuestContent,
+  type GuestWorkload,
+  type HostedGuest,
+  makeHostedGuest,
+  makeHostedTarget,
+  type NativeGuest,
+  nativeOptions,
+} from '@godwit/guest-host';
+import { completeKvmHostOptions, type KvmHostOptions } from './host-options.ts';
+import { addon } from './native.ts';
+
+/** What a guest runs. */
+export type KvmWorkload = GuestWorkload;
+/** What resident memory holds. */
+export type KvmContent = GuestContent;
+/** What travels with a guest: a destination builds the empty twin from it. What is beyond 3 GiB lies from 4 GiB on. */
+export type KvmGuestConfig = GuestConfig;
+/** A KVM guest: the port, and what this kind of guest can do beyond it. */
+export type KvmGuest = HostedGuest;
 
 /** A guest in its entirety: what travels and what belongs to this host. */
 export interface KvmGuestOptions extends KvmGuestConfig, KvmHostOptions {
@@ -19,30 +28,7 @@ export interface KvmGuestOptions extends KvmGuestConfig, KvmHostOptions {
   readonly empty?: boolean;
 }
 
-/** A KVM guest: the port, and what this kind of guest can do beyond it. */
-export interface KvmGuest extends Guest {
-  readonly execution: Capsule<'execution'>;
-  /** What programs and card have counted; at any time until `close`. */
-  counters(): GuestCounters;
-  /**
-   * Copies memory out, for inspection and tests; a running guest tears the copy. A migration goes through
-   * `memory.capsule` instead.
-   * @throws GodwitError `ERR_GODWIT_PAGE_RANGE` when the range is not inside the memory
-   */
-  readMemory(offsetBytes: number, into: Uint8Array): Promise<void>;
-  /**
-   * Copies bytes into the memory of a guest that does not run. No tracker sees it.
-   * @throws GodwitError `ERR_GODWIT_PAGE_RANGE` when the range is not inside the memory
-   */
-  writeMemory(offsetBytes: number, from: Uint8Array): Promise<void>;
-  /** Takes the frames that reached this host after the state was saved, for `injectFrames` at the new host. */
-  drainLateFrames(): Uint8Array;
-  /**
-   * Queues frames that another host drained, before newer ones; returns how many found no room.
-   * @throws GodwitError `ERR_GODWIT_STATE_INVALID`
-   */
-  injectFrames(frames: Uint8Array): Promise<number>;
-}
+const KIND = 'kvm';
 
 /**
  * Makes a KVM guest, paused. Its resident memory is written beside the JavaScript thread.
@@ -52,9 +38,7 @@ export interface KvmGuest extends Guest {
  * @throws RangeError
  */
 export async function createKvmGuest(options: KvmGuestOptions = {}): Promise<KvmGuest> {
-  const config = completeGuestConfig(options);
-  const host = completeHostOptions(options);
-  return make(config, host, options.empty === true);
+  return makeHostedGuest(KIND, completeGuestConfig(options), maker(options, options.empty === true));
 }
 
 /**
@@ -65,164 +49,11 @@ export async function restoreTarget(
   config: Readonly<Record<string, unknown>>,
   hostOptions: KvmHostOptions = {},
 ): Promise<KvmGuest> {
-  const host = completeHostOptions(hostOptions);
-  try {
-    return await make(completeGuestConfig(config), host, true);
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-    throw new GodwitError('ERR_GODWIT_REFUSED', `no such guest here: ${error.message}`, { cause: error });
-  }
+  return makeHostedTarget(KIND, config, maker(hostOptions, true));
 }
 
-async function make(config: CompleteGuestConfig, host: CompleteHostOptions, empty: boolean): Promise<KvmGuest> {
-  try {
-    return new NativeKvmGuest(await createNativeGuest(nativeOptions(config, host, empty)), config);
-  } catch (error) {
-    // What does not fit together is found out by the addon, which calls it an invalid argument.
-    const invalid = error instanceof Error && 'code' in error && error.code === 'InvalidArg';
-    throw invalid ? new RangeError(error.message, { cause: error }) : error;
-  }
-}
-
-function nativeOptions(config: CompleteGuestConfig, host: CompleteHostOptions, empty: boolean): NativeOptions {
-  const { workload } = config;
-  const writer = workload.name === 'appmembench' ? workload : undefined;
-  const wholePages = writer?.bytesPerSecond !== undefined;
-  return {
-    memoryBytes: config.memoryBytes,
-    vcpuCount: config.vcpuCount,
-    workload: workload.name,
-    beatMicroseconds: workload.name === 'idle' ? (workload.beatMicroseconds ?? 1000) : 1000,
-    workingSetBytes: writer?.workingSetBytes ?? 0,
-    pagesPerSecond: wholePages ? Math.ceil((writer?.bytesPerSecond ?? 0) / 4096) : (writer?.pagesPerSecond ?? 0),
-    wholePages,
-    pattern: writer?.pattern ?? 'sweep',
-    residentBytes: config.residentBytes,
-    content: config.content,
-    seed: config.seed,
-    macs: config.macs.map(macBytes),
-    ...(host.cablePath === undefined ? {} : { cablePath: host.cablePath }),
-    cpus: host.cpus,
-    empty,
-    hugePages: host.hugePages,
-    recordWrites: host.tracking === 'pagemap-scan',
-    idlePollMicroseconds: host.idlePollMicroseconds,
-  };
-}
-
-/** The same bytes, as the addon wants them. */
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function checkedOffset(offsetBytes: number): number {
-  if (!Number.isSafeInteger(offsetBytes) || offsetBytes < 0) throw new RangeError('offsetBytes must be a whole number');
-  return offsetBytes;
-}
-
-class NativeKvmGuest implements KvmGuest {
-  readonly kind = 'kvm';
-  readonly backend: Backend = 'native';
-  readonly memory: GuestMemory;
-  readonly execution: Capsule<'execution'>;
-  readonly stateBytesMax: number;
-  readonly #config: CompleteGuestConfig;
-  readonly #native: NativeGuest;
-  #closing: Promise<void> | undefined;
-
-  constructor(native: NativeGuest, config: CompleteGuestConfig) {
-    this.#native = native;
-    this.#config = config;
-    this.memory = new KvmMemory(() => this.#open(), config.memoryBytes);
-    this.execution = native.executionCapsule();
-    this.stateBytesMax = native.stateBytesMax;
-  }
-
-  get running(): boolean {
-    return this.#closing === undefined && this.#native.running;
-  }
-
-  describe(): GuestDescription {
-    return {
-      kind: this.kind,
-      memoryBytes: this.#config.memoryBytes,
-      pageSizeBytes: this.memory.pageSizeBytes,
-      workload: this.#config.workload.name,
-      config: { ...this.#config },
-    };
-  }
-
-  async pause(): Promise<void> {
-    await translated(() => this.#open().pause());
-  }
-
-  async resume(): Promise<void> {
-    await translated(() => this.#open().resume());
-  }
-
-  async saveState(): Promise<Uint8Array> {
-    return translated(() => this.#open().save());
-  }
-
-  async loadState(state: Uint8Array): Promise<void> {
-    await translated(() => this.#open().load(bufferOf(state)));
-  }
-
-  async announce(): Promise<void> {
-    await translated(() => this.#open().announce());
-  }
-
-  async selfCheck(): Promise<SelfCheck> {
-    const native = this.#open();
-    const counters = native.counters();
-    const failure = native.failure();
-    const findings: string[] = [];
-    if (failure !== null) findings.push(failure);
-    if (!counters.recognised) findings.push('memory holds no guest program');
-    const first = describeError(counters.firstErrorKind, counters.firstErrorPlace);
-    if (counters.errorCount > 0) findings.push(`${counters.errorCount} errors, the first: ${first ?? 'unknown'}`);
-    if (counters.bufferErrors > 0) findings.push(`${counters.bufferErrors} damaged buffers`);
-    const { name } = this.#config.workload;
-    return {
-      ok: findings.length === 0,
-      errorCount: counters.errorCount + counters.bufferErrors + (failure === null ? 0 : 1),
-      checkedCount: counters.checkedCount,
-      detail: `${name}: ${counters.checkedCount} checked${findings.map((finding) => `; ${finding}`).join('')}`,
-    };
-  }
-
-  counters(): GuestCounters {
-    const { firstErrorKind, firstErrorPlace, bufferErrors: _, recognised: __, ...counts } = this.#open().counters();
-    return { ...counts, firstError: describeError(firstErrorKind, firstErrorPlace) };
-  }
-
-  async readMemory(offsetBytes: number, into: Uint8Array): Promise<void> {
-    await translated(() => this.#open().readMemory(checkedOffset(offsetBytes), bufferOf(into)));
-  }
-
-  async writeMemory(offsetBytes: number, from: Uint8Array): Promise<void> {
-    await translated(() => this.#open().writeMemory(checkedOffset(offsetBytes), bufferOf(from)));
-  }
-
-  drainLateFrames(): Uint8Array {
-    return this.#open().drainLateFrames();
-  }
-
-  async injectFrames(frames: Uint8Array): Promise<number> {
-    return translated(() => this.#open().injectFrames(bufferOf(frames)));
-  }
-
-  async close(): Promise<void> {
-    this.#closing ??= translated(() => this.#native.close());
-    await this.#closing;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  #open(): NativeGuest {
-    if (this.#closing !== undefined) throw new GodwitError('ERR_GODWIT_CLOSED', 'the guest was closed');
-    return this.#native;
-  }
+function maker(options: KvmHostOptions, empty: boolean): (config: CompleteGuestConfig) => Promise<NativeGuest> {
+  const host = completeKvmHostOptions(options);
+  const recordWrites = host.tracking === 'pagemap-scan';
+  return (config) => addon.createGuest(nativeOptions(config, host, { empty, recordWrites }));
 }
