@@ -1,27 +1,16 @@
 import { type Capsule, fromNativeError } from '@godwit/ports';
-import type { CompleteGuestConfig } from './guest-config.ts';
-import { macBytes } from './guest-config.ts';
+import { type CompleteGuestConfig, macBytes } from './guest-config.ts';
+import type { GuestCounters } from './guest-counters.ts';
 import type { CompleteHostOptions } from './host-options.ts';
 
-/** What an addon counts; see `GuestCounters`. */
-export interface NativeCounters {
-  readonly heartbeats: number;
-  readonly errorCount: number;
-  readonly checkedCount: number;
+/** What an addon counts. */
+export interface NativeCounters extends Omit<GuestCounters, 'firstError'> {
+  /** What the first inconsistency was (0: there was none), and its address or index. */
   readonly firstErrorKind: number;
   readonly firstErrorPlace: number;
-  readonly iterations: number;
-  readonly iterationLastMs: number;
-  readonly iterationMaxMs: number;
-  readonly pagesWritten: number;
-  readonly framesReceived: number;
-  readonly framesSent: number;
-  readonly framesDropped: number;
-  readonly nicReceivedFrames: number;
-  readonly nicSentFrames: number;
-  readonly nicDroppedFrames: number;
-  readonly nicDescriptorErrors: number;
+  /** Buffers of a paused forwarder that are damaged. */
   readonly bufferErrors: number;
+  /** Whether memory holds a guest of this layout. */
   readonly recognised: boolean;
 }
 
