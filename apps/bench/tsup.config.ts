@@ -1,3 +1,3 @@
 import { library } from '../../tsup.base.ts';
 
-export default library({ programs: ['src/cli.ts', 'src/host-main.ts', 'src/warm-main.ts'] });
+export default library({ programs: ['src/cli.ts', 'src/host-main.ts'] });

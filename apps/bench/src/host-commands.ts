@@ -25,6 +25,11 @@ export interface HostCommands {
     readonly argument: { readonly kind: string; readonly options: GuestOptions; readonly place: GuestPlace };
     readonly answer: { readonly residentBytes: number };
   };
+  /** Makes a guest that never runs, to hold as much memory, got in the same way, as one that will arrive. */
+  fill: {
+    readonly argument: { readonly kind: string; readonly options: GuestOptions };
+    readonly answer: { readonly residentBytes: number };
+  };
   /** Listens for one guest. */
   listen: {
     readonly argument: { readonly kind: string; readonly place: GuestPlace; readonly link: HostLink };

@@ -26,6 +26,7 @@ export class Host {
   #visitFailure: Error | undefined;
   readonly #handlers: Handlers = {
     start: (argument) => this.#start(argument),
+    fill: (argument) => this.#fill(argument),
     listen: (argument) => this.#listen(argument),
     migrate: (argument) => this.#migrate(argument),
     arrival: () => this.#awaitArrival(),
@@ -52,6 +53,12 @@ export class Host {
     this.#guests.set('made', guest);
     await guest.resume();
     await guest.announce();
+    return { residentBytes: await residentBytes(guest) };
+  }
+
+  async #fill({ kind, options }: HostCommands['fill']['argument']): Promise<HostCommands['fill']['answer']> {
+    const guest = await guestKind(kind).create(options, {});
+    this.#guests.set('made', guest);
     return { residentBytes: await residentBytes(guest) };
   }
 

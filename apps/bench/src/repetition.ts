@@ -20,9 +20,6 @@ const RUN_ON_MS = 200;
 const UNCAPPED_BYTES_PER_SECOND = 2e9;
 const WINDOW_MS_MIN = 300;
 const WINDOW_MS_MAX = 5000;
-/** Beyond the guest's own pages, for whatever else both sides touch. */
-const WARM_EXTRA_BYTES = 192 * 1024 * 1024;
-
 /** What a repetition is told besides the scenario. */
 export interface RepetitionOptions {
   readonly run: number;
@@ -60,12 +57,10 @@ export async function repetition(scenario: Scenario, options: RepetitionOptions)
 
   onStage('filling memory');
   const place = (host: number): GuestPlace => guestPlace(scenario, wire?.cablePaths[host]);
-  const started = await source.request('start', { kind: guestKind, options: guest, place: place(0) });
+  await source.request('start', { kind: guestKind, options: guest, place: place(0) });
   onStage('reaching a steady state');
   await (wire === undefined ? delay(RUN_ON_MS, undefined, { signal }) : untilTrafficFlows(wire, 0, signal));
-  const warm = scenario.warm
-    ? await heldMemory(Math.max(started.residentBytes, movedBytes(scenario)), parts)
-    : undefined;
+  const warm = scenario.warm ? await heldMemory(scenario, parts) : undefined;
   const link = hostLink(scenario);
   const { address } = await destination.request('listen', { kind: guestKind, place: place(1), link });
 
@@ -149,8 +144,8 @@ async function startHost(name: string, cpu: number | undefined, parts: Teardown)
   return host;
 }
 
-async function heldMemory(residentBytes: number, parts: Teardown): Promise<WarmMemory> {
-  const warm = await warmMemory(residentBytes * 1.25 + WARM_EXTRA_BYTES);
+async function heldMemory(scenario: Scenario, parts: Teardown): Promise<WarmMemory> {
+  const warm = await warmMemory(scenario);
   parts.defer(() => warm.release());
   return warm;
 }
