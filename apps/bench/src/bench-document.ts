@@ -29,6 +29,8 @@ export interface BenchDocument {
   readonly verified?: boolean;
   /** The guest's own checks passed after every run. */
   readonly selfChecked: boolean;
+  /** Repetitions that the machine disturbed at every attempt, so that nothing can be said about them. */
+  readonly undecidedRepetitions: number;
   /** There was an undisturbed run, and the budget was met in each of them. */
   readonly budgetMet: boolean;
 }
@@ -42,6 +44,7 @@ export function benchDocument(scenario: Scenario, runs: readonly BenchRun[], sum
     summary,
     ...(scenario.verify && { verified: runs.every((run) => run.verified === true) }),
     selfChecked: runs.every((run) => run.selfCheck.ok),
+    undecidedRepetitions: new Set(runs.map(({ run }) => run)).size - new Set(undisturbed.map(({ run }) => run)).size,
     budgetMet: undisturbed.length > 0 && undisturbed.every((run) => run.budget.met),
   };
 }

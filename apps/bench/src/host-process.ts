@@ -94,11 +94,15 @@ export class HostProcess {
     this.#waiting.delete(message.id);
     if ('failure' in message) {
       const { code, name, message: text } = message.failure;
-      const told = `${this.name}: ${text}`;
-      const known = code !== undefined && Object.hasOwn(ERROR_CODES, code);
-      waiting?.reject(known ? new GodwitError(code as ErrorCode, told) : new Error(`${told} (${name})`));
+      waiting?.reject(failureOf(code, name, `${this.name}: ${text}`));
     } else {
       waiting?.resolve(message.answer);
     }
   }
+}
+
+/** The failure as it was there, as far as that says anything here. */
+function failureOf(code: string | undefined, name: string, message: string): Error {
+  if (code !== undefined && Object.hasOwn(ERROR_CODES, code)) return new GodwitError(code as ErrorCode, message);
+  return name === 'RangeError' || name === 'TypeError' ? new RangeError(message) : new Error(message);
 }

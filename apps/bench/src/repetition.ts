@@ -12,6 +12,7 @@ import { peakResidentBytes } from './process-memory.ts';
 import { movedBytes, type Scenario } from './scenario.ts';
 import { Teardown } from './teardown.ts';
 import { TRANSPORTS } from './transports.ts';
+import { UsageError } from './usage-error.ts';
 import { type WarmMemory, warmMemory } from './warm-memory.ts';
 
 /** How long a fresh guest runs before anything is measured, and an arrived one before its self-check is read. */
@@ -57,7 +58,10 @@ export async function repetition(scenario: Scenario, options: RepetitionOptions)
 
   onStage('filling memory');
   const place = (host: number): GuestPlace => guestPlace(scenario, wire?.cablePaths[host]);
-  await source.request('start', { kind: guestKind, options: guest, place: place(0) });
+  await source.request('start', { kind: guestKind, options: guest, place: place(0) }).catch((error: unknown) => {
+    // Only the guest itself knows all that does not go together.
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  });
   onStage('reaching a steady state');
   await (wire === undefined ? delay(RUN_ON_MS, undefined, { signal }) : untilTrafficFlows(wire, 0, signal));
   const warm = scenario.warm ? await heldMemory(scenario, parts) : undefined;

@@ -60,6 +60,7 @@ export function verdict(document: BenchDocument, colours: boolean): string {
   const parts = [
     `budget met in ${met} of ${judged} runs`,
     ...(disturbed > 0 ? [`${disturbed} disturbed by the machine`] : []),
+    ...(document.undecidedRepetitions > 0 ? [`${document.undecidedRepetitions} repetitions undecided`] : []),
     document.verified === undefined ? 'memory not compared' : document.verified ? 'memory verified' : 'MEMORY DIFFERS',
     document.selfChecked ? 'self-check passed' : 'SELF-CHECK FAILED',
   ];

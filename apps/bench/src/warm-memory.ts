@@ -1,9 +1,12 @@
+import { GUEST_KINDS } from './guest-kinds.ts';
 import { HostProcess } from './host-process.ts';
 import { movedBytes, type Scenario } from './scenario.ts';
 
 /** Beyond the guest's own pages, for whatever else both sides touch. */
 const EXTRA_BYTES = 256 * 2 ** 20;
 const BLOCK_BYTES = 2 * 2 ** 20;
+/** What a guest keeps for its programs and tables; memory that nobody touches costs nothing. */
+const PROGRAM_BYTES = 64 * 2 ** 20;
 
 /** Memory of this machine that was touched and is held until `release` gives it back. */
 export interface WarmMemory {
@@ -21,13 +24,15 @@ export interface WarmMemory {
  */
 export async function warmMemory(scenario: Scenario): Promise<WarmMemory> {
   const { guest, guestKind, placement } = scenario;
-  const neededBytes = movedBytes(scenario) * 1.25 + EXTRA_BYTES;
+  const memoryBytesMax = GUEST_KINDS[guestKind]?.memoryBytesMax ?? guest.memoryBytes;
+  const neededBytes = Math.min(movedBytes(scenario) * 1.25 + EXTRA_BYTES, memoryBytesMax - PROGRAM_BYTES);
   const residentBytes = Math.ceil(neededBytes / BLOCK_BYTES) * BLOCK_BYTES;
   const holder = await HostProcess.spawn('holder of warm memory', placement.destination);
   try {
     const options = {
       ...guest,
-      residentBytes: Math.min(residentBytes, guest.memoryBytes),
+      memoryBytes: Math.max(guest.memoryBytes, residentBytes + PROGRAM_BYTES),
+      residentBytes,
       content: 'random',
       workload: { name: 'idle' },
     } as const;

@@ -167,6 +167,26 @@ describe.skipIf(kvmMissing !== undefined)(
       await rm(folder, { recursive: true });
     });
 
+    it('ends with exit code 2 for a guest that cannot be', async () => {
+      const { code, stderr } = await bench([
+        'migrate',
+        '--memory',
+        '256MiB',
+        '--resident',
+        '256MiB',
+        '--runs',
+        '1',
+        '--quiet',
+      ]);
+      expect(code).toBe(2);
+      expect(stderr).toContain('must fit into the memory');
+    });
+
+    it('warms memory, also for a guest that is smaller than that', async () => {
+      const { stdout } = await bench([...small, ...PATIENT.slice(0, 6), '--json', '-', '--quiet']);
+      expect((JSON.parse(stdout) as BenchDocument).runs[0]).toMatchObject({ warmed: true, verified: true });
+    });
+
     it('clears away and ends with exit code 130 when it is interrupted', async () => {
       // A cable carries the number of the process that made it; those of other benches have a living owner.
       const abandoned = (): string[] =>

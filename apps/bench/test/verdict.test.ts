@@ -55,6 +55,15 @@ describe('the verdict', () => {
     expect(exitCodeOfError(new Error('whatever'), true)).toBe(EXIT.interrupted);
   });
 
+  it('counts the repetitions that were disturbed at every attempt', () => {
+    const runs = [
+      benchRun({ run: 1, disturbed: true }),
+      benchRun({ run: 1, attempt: 2 }),
+      benchRun({ run: 2, disturbed: true }),
+    ];
+    expect(benchDocument(scenario, runs, {}).undecidedRepetitions).toBe(1);
+  });
+
   it('stands in the table', () => {
     const runs = [benchRun(), benchRun({ disturbed: true })];
     const table = resultTable(benchDocument(scenario, runs, summarise(runs)), false);
