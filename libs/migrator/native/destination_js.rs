@@ -23,6 +23,8 @@ pub struct DestinationPumpOptions {
     pub frames_received: u32,
     pub timeout_ms: u32,
     pub verify: bool,
+    /// As HELLO announced it.
+    pub epoch: u32,
     /// Names the session in the journal.
     pub session: String,
     /// A file to which each decision is written before it takes effect.
@@ -77,6 +79,7 @@ impl NativeDestinationPump {
                 options.frames_received,
             ),
             gate: gate.clone(),
+            epoch: u64::from(options.epoch),
             verify: options.verify,
             stale: options.keep_stale_page.unwrap_or(false).then(StalePage::default),
         };

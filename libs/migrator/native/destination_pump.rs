@@ -20,6 +20,8 @@ pub struct DestinationParts {
     pub decoder: Option<Capsule<CodecTable>>,
     pub link: Link,
     pub gate: Arc<StartGate>,
+    /// The epoch of this visit, as HELLO announced it: no other can start here.
+    pub epoch: u64,
     /// Keep a hash of each page as it was last installed.
     pub verify: bool,
     pub stale: Option<StalePage>,
@@ -69,8 +71,8 @@ impl DestinationPump {
 
     /// Until the guest runs here, or something fails; then it will never run here, and the source is told why.
     pub fn run(&mut self) -> Result<Arrival, PumpError> {
-        let mut epoch = 0;
-        let arrived = self.receive_all(&mut epoch);
+        let epoch = self.parts.epoch;
+        let arrived = self.receive_all();
         match &arrived {
             Err(error) if error.code != "ERR_GODWIT_PEER_FAILED" => {
                 self.parts.gate.renounce(epoch)?;
@@ -87,13 +89,13 @@ impl DestinationPump {
         arrived
     }
 
-    fn receive_all(&mut self, epoch: &mut u64) -> Result<Arrival, PumpError> {
+    fn receive_all(&mut self) -> Result<Arrival, PumpError> {
         let mut arrival = Arrival::default();
         let mut ready = false;
         loop {
             let mut body = std::mem::take(&mut self.body);
             let header = self.parts.link.receive(&mut body).map_err(broken)?;
-            let handled = self.handle(header, &body, &mut arrival, &mut ready, epoch);
+            let handled = self.handle(header, &body, &mut arrival, &mut ready);
             self.body = body;
             if handled? {
                 arrival.bytes_received = self.parts.link.counters().bytes_received;
@@ -109,7 +111,6 @@ impl DestinationPump {
         body: &[u8],
         arrival: &mut Arrival,
         ready: &mut bool,
-        epoch: &mut u64,
     ) -> Result<bool, PumpError> {
         match header.kind {
             FrameType::Pages if !*ready => arrival.raw_pages += self.install_pages(header, body)?,
@@ -118,8 +119,7 @@ impl DestinationPump {
             FrameType::Sync if body.len() == 4 => {
                 self.parts.link.send(FrameType::Synced, body, &[]).map_err(broken)?;
             }
-            FrameType::State if !*ready && body.len() >= 8 => {
-                *epoch = u64_at(body, 0);
+            FrameType::State if !*ready && self.names_epoch(body) => {
                 let state = &body[8..];
                 self.parts.execution.load(state).map_err(|error| {
                     PumpError::local(error, &format!("loading {} bytes of execution state", state.len()))
@@ -130,8 +130,8 @@ impl DestinationPump {
                     .send(FrameType::Ready, &body[..8], &[])
                     .map_err(broken)?;
             }
-            FrameType::Commit if *ready && body.len() == 8 && u64_at(body, 0) == *epoch => {
-                self.start(*epoch, arrival)?;
+            FrameType::Commit if *ready && body.len() == 8 && self.names_epoch(body) => {
+                self.start(self.parts.epoch, arrival)?;
                 return Ok(true);
             }
             FrameType::Failed => return Err(PumpError::from_peer(body)),
@@ -143,6 +143,10 @@ impl DestinationPump {
             }
         }
         Ok(false)
+    }
+
+    fn names_epoch(&self, body: &[u8]) -> bool {
+        body.len() >= 8 && u64_at(body, 0) == self.parts.epoch
     }
 
     fn start(&mut self, epoch: u64, arrival: &mut Arrival) -> Result<(), PumpError> {

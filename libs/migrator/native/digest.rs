@@ -60,6 +60,9 @@ impl SourcePump {
         if self.body.len() < 16 || !self.body.len().is_multiple_of(8) {
             return Err(PumpError::protocol("a VERIFIED frame of a wrong length"));
         }
+        if u64_at(&self.body, 0) < named_count {
+            return Err(PumpError::protocol("the destination compared fewer pages than it was told of"));
+        }
         Ok(Verification {
             compared_pages: u64_at(&self.body, 0),
             mismatched_pages: u64_at(&self.body, 8),
@@ -123,11 +126,20 @@ impl DestinationPump {
                                 "a DIGEST names a page outside memory",
                             ));
                         }
-                        compared[page as usize / 64] |= 1 << (page % 64);
+                        let (word, bit) = (&mut compared[page as usize / 64], 1 << (page % 64));
+                        if *word & bit != 0 {
+                            return Err(PumpError::protocol("a digest that names a page twice"));
+                        }
+                        *word |= bit;
                         verification.compare(page, hashes.get(page) == hash);
                     }
                 }
-                FrameType::DigestEnd if body.len() == 8 => break,
+                FrameType::DigestEnd if body.len() == 8 => {
+                    if u64_at(&body, 0) == verification.compared_pages {
+                        break;
+                    }
+                    return Err(PumpError::protocol("a digest of fewer or more pages than it says"));
+                }
                 FrameType::Failed => return Err(PumpError::from_peer(&body)),
                 kind => {
                     return Err(PumpError::protocol(format!(

@@ -69,11 +69,10 @@ impl SourcePump {
             return Err(SwitchoverFailure::InDoubt(error, Box::new(timing)));
         }
         let heard_at = self.now_ns();
-        // RUNNING: epoch, start time there, CPU time there.
-        let started_at = if self.parts.same_clock {
-            u64_at(&self.body, 8)
-        } else {
-            heard_at
+        // RUNNING: epoch, start time there, CPU time there. What it says of the time can only lie in between.
+        let started_at = match u64_at(&self.body, 8) {
+            there if self.parts.same_clock && (committed_at..=heard_at).contains(&there) => there,
+            _ => heard_at,
         };
         timing.destination_cpu_us = u64_at(&self.body, 16);
         timing.start_ns = started_at.saturating_sub(committed_at);

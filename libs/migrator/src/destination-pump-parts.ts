@@ -9,6 +9,8 @@ export interface DestinationPumpParts {
   readonly link: FrameLink;
   readonly verify: boolean;
   readonly session: string;
+  /** As HELLO announced it: no other can start here. */
+  readonly epoch: number;
   readonly journalPath: string | undefined;
   readonly faults: InjectedFaults;
 }

@@ -46,6 +46,7 @@ export class DestinationSession {
         link: this.#link,
         verify: hello.digest !== 'none',
         session: hello.session,
+        epoch: hello.epoch,
         journalPath: this.#options.journalPath,
         faults: this.#options.injectedFaults ?? {},
       };

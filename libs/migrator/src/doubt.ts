@@ -1,5 +1,5 @@
 import { type Clock, GodwitError, type Transport } from '@godwit/ports';
-import type { Fence } from './fence.ts';
+import type { Fence, FenceVerdict } from './fence.ts';
 import { FrameLink } from './frame-link.ts';
 
 export interface DoubtOptions {
@@ -38,7 +38,10 @@ export async function settleDoubt(options: DoubtOptions): Promise<Settled> {
     } catch (error) {
       lastError = error;
     }
-    const verdict = (await options.fence?.(options.session, options.epoch)) ?? 'unknown';
+    const verdict = await askFence(options).catch((error: unknown): FenceVerdict => {
+      lastError = error;
+      return 'unknown';
+    });
     if (verdict === 'not-started') return { fate: 'renounced' };
     if (verdict === 'started') return { fate: 'started', startedAtNs: undefined, link: undefined };
     if (options.clock.nowMs() >= deadlineMs) break;
@@ -52,6 +55,10 @@ export async function settleDoubt(options: DoubtOptions): Promise<Settled> {
   );
 }
 
+async function askFence({ fence, session, epoch }: DoubtOptions): Promise<FenceVerdict> {
+  return fence === undefined ? 'unknown' : fence(session, epoch);
+}
+
 async function ask(options: DoubtOptions): Promise<Settled | undefined> {
   const connection = await options.transport.connect(options.address, { timeoutMs: options.timeoutMs });
   const link = new FrameLink(connection, options.timeoutMs);
@@ -62,13 +69,16 @@ async function ask(options: DoubtOptions): Promise<Settled | undefined> {
     query.writeBigUInt64LE(BigInt(options.epoch), 16);
     await link.send('QUERY', query);
     const answer = await link.receive(64);
-    if (answer.name === 'RENOUNCED') return { fate: 'renounced' };
     if (answer.name === 'UNKNOWN') return undefined;
-    if (answer.name !== 'STARTED' || answer.body.length !== 16) {
-      throw new GodwitError('ERR_GODWIT_PROTOCOL', `the destination answered QUERY with ${answer.name}`);
+    const { name, body } = answer;
+    const lengthBytes = name === 'RENOUNCED' ? 8 : name === 'STARTED' ? 16 : Number.NaN;
+    // An answer about another epoch proves nothing of this one.
+    if (body.length !== lengthBytes || Buffer.compare(body.subarray(0, 8), query.subarray(16)) !== 0) {
+      throw new GodwitError('ERR_GODWIT_PROTOCOL', `the destination answered QUERY with ${name}, or for another epoch`);
     }
+    if (name === 'RENOUNCED') return { fate: 'renounced' };
     keep = true;
-    const startedAtNs = Number(Buffer.from(answer.body).readBigUInt64LE(8));
+    const startedAtNs = Number(Buffer.from(body).readBigUInt64LE(8));
     return { fate: 'started', startedAtNs: startedAtNs === 0 ? undefined : startedAtNs, link };
   } finally {
     if (!keep) await connection.close();

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { ERROR_CODES, type ErrorCode, GodwitError, type GuestDescription } from '@godwit/ports';
+import { type ErrorCode, GodwitError, type GuestDescription } from '@godwit/ports';
 import { z } from 'zod';
 import { PROTOCOL_VERSION } from './frame.ts';
 
@@ -64,6 +64,24 @@ const hello: z.ZodType<Hello> = z.object({
 
 const admit: z.ZodType<Admit> = z.object({ protocol: z.literal(PROTOCOL_VERSION), bootId: z.string().max(64) });
 
+/** What a destination may give as its reason. Codes that tell where a guest is are not for it to say. */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
+  'ERR_GODWIT_UNSUPPORTED',
+  'ERR_GODWIT_NATIVE_FAILED',
+  'ERR_GODWIT_PEER_TIMEOUT',
+  'ERR_GODWIT_PROTOCOL',
+  'ERR_GODWIT_PROTOCOL_VERSION',
+  'ERR_GODWIT_TOKEN',
+  'ERR_GODWIT_PAGE_SIZE',
+  'ERR_GODWIT_MEMORY_SIZE',
+  'ERR_GODWIT_MEMORY_SHORT',
+  'ERR_GODWIT_GUEST_KIND',
+  'ERR_GODWIT_CODEC_MISMATCH',
+  'ERR_GODWIT_FRAME_MALFORMED',
+  'ERR_GODWIT_STATE_INVALID',
+  'ERR_GODWIT_REFUSED',
+]);
+
 const refuse = z.object({ code: z.string().max(64), message: z.string().max(1024) });
 
 /** @throws GodwitError `ERR_GODWIT_PROTOCOL_VERSION`, `ERR_GODWIT_FRAME_MALFORMED` */
@@ -93,7 +111,7 @@ export function parseRefusal(body: Uint8Array): GodwitError {
   const parsed = refuse.safeParse(parseJson(body));
   if (!parsed.success) return malformed('REFUSE', parsed.error);
   const { code, message } = parsed.data;
-  const known = Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'ERR_GODWIT_REFUSED';
+  const known = REFUSALS.has(code) ? (code as ErrorCode) : 'ERR_GODWIT_REFUSED';
   return new GodwitError(known, `the destination refused: ${message.replace(/\p{Cc}/gu, ' ')}`);
 }
 

@@ -2,7 +2,7 @@ import { type Connection, GodwitError, isGodwitError, type Listener } from '@god
 import { ArrivalQueue } from './arrival-queue.ts';
 import type { DestinationOptions } from './destination-options.ts';
 import { type Arrival, checkToken, DestinationSession } from './destination-session.ts';
-import { FrameLink } from './frame-link.ts';
+import { type Frame, FrameLink } from './frame-link.ts';
 import { HANDSHAKE_BYTES_MAX, parseHello } from './handshake.ts';
 
 /** Sessions that are remembered for sources that come back. */
@@ -89,7 +89,7 @@ class ListeningDestination implements Destination {
     const link = new FrameLink(connection, this.#options.timeoutMs ?? 10_000);
     let kept = false;
     try {
-      const first = await link.receive(HANDSHAKE_BYTES_MAX);
+      const first = await firstFrame(link);
       if (first.name === 'QUERY') {
         kept = await this.#answerQuery(link, first.body);
       } else if (first.name === 'HELLO') {
@@ -99,7 +99,13 @@ class ListeningDestination implements Destination {
           throw new GodwitError('ERR_GODWIT_PROTOCOL', 'this session was here before');
         const session = new DestinationSession(hello, link, this.#options);
         this.#remember(hello.session, session);
-        this.#arrivals.push(await session.receive());
+        try {
+          this.#arrivals.push(await session.receive());
+        } catch (error) {
+          // It was refused: its source never heard ADMIT and will not ask. Others that may ask are not to be forgotten for it.
+          if (link.framesSent === 0) this.#sessions.delete(hello.session);
+          throw error;
+        }
         kept = true;
       } else {
         throw new GodwitError('ERR_GODWIT_PROTOCOL', `a visit that begins with ${first.name}`);
@@ -150,5 +156,22 @@ class ListeningDestination implements Destination {
 
   #fail(error: unknown): void {
     this.#options.onFailure?.(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/**
+ * The first frame of a visitor. One that says nothing is told so after `timeoutMs`; one that says it byte by byte, and
+ * could hold its visit for hours, is cut off after twice that.
+ */
+async function firstFrame(link: FrameLink): Promise<Frame> {
+  const deadlineMs = link.timeoutMs * 2;
+  const deadline = setTimeout(() => link.connection.interrupt(), deadlineMs);
+  try {
+    return await link.receive(HANDSHAKE_BYTES_MAX);
+  } catch (error) {
+    if (!isGodwitError(error, 'ERR_GODWIT_INTERRUPTED')) throw error;
+    throw new GodwitError('ERR_GODWIT_PEER_TIMEOUT', `the visitor did not say within ${deadlineMs} ms what it wants`);
+  } finally {
+    clearTimeout(deadline);
   }
 }

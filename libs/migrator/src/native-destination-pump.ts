@@ -28,6 +28,7 @@ export function nativeDestinationPump(parts: DestinationPumpParts): DestinationP
     framesReceived: link.framesReceived,
     timeoutMs: link.timeoutMs,
     verify: parts.verify,
+    epoch: parts.epoch,
     session: parts.session,
     ...(parts.journalPath !== undefined && { journalPath: parts.journalPath }),
     ...(parts.faults.keepStalePage !== undefined && { keepStalePage: parts.faults.keepStalePage }),

@@ -56,7 +56,10 @@ export function nativeSourcePump(parts: SourcePumpParts): SourcePump {
       const error = fromNativeError(new Error(seen.error ?? 'the switchover failed')) as Error;
       if (seen.outcome !== 'in-doubt') return { outcome: 'resumed', error };
       const completed = (startedAtNs: number | undefined): Moved => {
-        const endNs = startedAtNs !== undefined && parts.sameClock ? startedAtNs : monotonicNs();
+        // What the destination says of the time can only lie between COMMIT and now.
+        const nowNs = monotonicNs();
+        const sound = startedAtNs !== undefined && startedAtNs >= seen.committedAtNs && startedAtNs <= nowNs;
+        const endNs = sound && parts.sameClock ? startedAtNs : nowNs;
         return movedOf({ ...seen, blackoutNs: endNs - seen.pausedAtNs, startNs: endNs - seen.committedAtNs });
       };
       return { outcome: 'in-doubt', error, completed };

@@ -61,6 +61,7 @@ export interface NativeDestinationPumpOptions {
   readonly framesReceived: number;
   readonly timeoutMs: number;
   readonly verify: boolean;
+  readonly epoch: number;
   readonly session: string;
   readonly journalPath?: string;
   readonly keepStalePage?: boolean;

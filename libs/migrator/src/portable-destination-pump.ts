@@ -22,7 +22,7 @@ export class PortableDestinationPump implements DestinationPump {
   readonly #hashes: BigUint64Array;
   readonly #stale: StalePage | undefined;
   readonly #cpuBefore = process.cpuUsage();
-  readonly #arrived = { epoch: 0, rawPages: 0, zeroPages: 0, deltaPages: 0 };
+  readonly #arrived: { readonly epoch: number; rawPages: number; zeroPages: number; deltaPages: number };
   #link: FrameLink;
   #ready = false;
 
@@ -30,6 +30,7 @@ export class PortableDestinationPump implements DestinationPump {
     this.#parts = parts;
     this.#hash = hash;
     this.#link = parts.link;
+    this.#arrived = { epoch: parts.epoch, rawPages: 0, zeroPages: 0, deltaPages: 0 };
     this.#bytes = portableMemory(parts.guest.memory);
     this.#gate = new StartGate(parts.journalPath, parts.session);
     this.#hashes = new BigUint64Array(parts.verify ? parts.guest.memory.pageCount : 0);
@@ -75,7 +76,12 @@ export class PortableDestinationPump implements DestinationPump {
     for (;;) {
       const frame = await this.#link.receive();
       const body = Buffer.from(frame.body);
-      if (frame.name === 'DIGEST_END' && body.length === 8) break;
+      if (frame.name === 'DIGEST_END' && body.length === 8) {
+        if (body.readBigUInt64LE(0) === BigInt(comparedPages)) break;
+        throw new GodwitError('ERR_GODWIT_PROTOCOL', 'a digest of fewer or more pages than it says');
+      }
+      // Guests of this pump have no device that could take late frames; networks lose some.
+      if (frame.name === 'LATE') continue;
       if (frame.name === 'FAILED') throw peerFailure(body);
       if (frame.name === 'DONE') return undefined;
       if (
@@ -90,6 +96,7 @@ export class PortableDestinationPump implements DestinationPump {
         const page = body.readUInt32LE(offset);
         if (page >= compared.pageCount)
           throw new GodwitError('ERR_GODWIT_PAGE_RANGE', 'a DIGEST names a page outside memory');
+        if (compared.has(page)) throw new GodwitError('ERR_GODWIT_PROTOCOL', 'a digest that names a page twice');
         compared.add(page);
         compare(page, body.readBigUInt64LE(offset + 8));
       }
@@ -112,23 +119,26 @@ export class PortableDestinationPump implements DestinationPump {
     else if (name === 'ZERO' && !this.#ready) this.#installZeroes(body);
     else if (name === 'DELTA' && !this.#ready) this.#installDeltas(body);
     else if (name === 'SYNC' && body.length === 4) await this.#link.send('SYNCED', body);
-    else if (name === 'STATE' && !this.#ready && body.length >= 8) {
+    else if (name === 'STATE' && !this.#ready && this.#namesEpoch(body)) {
       await this.#parts.guest.loadState(body.subarray(8));
-      this.#arrived.epoch = Number(Buffer.from(body).readBigUInt64LE(0));
       this.#ready = true;
       await this.#link.send('READY', body.slice(0, 8));
-    } else if (name === 'COMMIT' && this.#ready && body.length === 8) {
-      await this.#start(Number(Buffer.from(body).readBigUInt64LE(0)));
+    } else if (name === 'COMMIT' && this.#ready && body.length === 8 && this.#namesEpoch(body)) {
+      await this.#start(this.#arrived.epoch);
       return true;
     } else if (name === 'FAILED') throw peerFailure(body);
     else throw new GodwitError('ERR_GODWIT_PROTOCOL', `the source sent ${name} of ${body.length} bytes out of turn`);
     return false;
   }
 
+  #namesEpoch(body: Uint8Array): boolean {
+    return body.length >= 8 && Buffer.from(body).readBigUInt64LE(0) === BigInt(this.#arrived.epoch);
+  }
+
   async #start(epoch: number): Promise<void> {
     const { guest } = this.#parts;
-    if (epoch !== this.#arrived.epoch || !this.#gate.start(epoch)) {
-      throw new GodwitError('ERR_GODWIT_PROTOCOL', 'COMMIT for an epoch that was renounced, or never prepared');
+    if (!this.#gate.start(epoch)) {
+      throw new GodwitError('ERR_GODWIT_PROTOCOL', 'COMMIT for an epoch that was renounced');
     }
     try {
       await guest.resume();

@@ -115,8 +115,11 @@ export class PortableSourcePump implements SourcePump {
       pages,
       destinationCpuSeconds,
     });
-    const startOf = (there: bigint | undefined): bigint =>
-      this.#parts.sameClock && there !== undefined ? there : process.hrtime.bigint();
+    // What the destination says of the time can only lie between COMMIT and now.
+    const startOf = (there: bigint | undefined): bigint => {
+      const now = process.hrtime.bigint();
+      return this.#parts.sameClock && there !== undefined && there >= markNs && there <= now ? there : now;
+    };
     try {
       await this.#link.send('COMMIT', epochBytes);
       const running = Buffer.from(await this.#link.expect('RUNNING', epochBytes));
@@ -164,6 +167,9 @@ export class PortableSourcePump implements SourcePump {
       Number(verdict.readBigUInt64LE(index * 8)),
     );
     const [comparedPages = 0, mismatchedPages = 0, ...namedPages] = numbers;
+    if (comparedPages < named) {
+      throw new GodwitError('ERR_GODWIT_PROTOCOL', 'the destination compared fewer pages than it was told of');
+    }
     return { comparedPages, mismatchedPages, namedPages };
   }
 

@@ -10,7 +10,7 @@ import {
 } from '@godwit/ports';
 import { bootId } from './boot-id.ts';
 import { judgeBudget } from './budget-verdict.ts';
-import { settleDoubt } from './doubt.ts';
+import { type Settled, settleDoubt } from './doubt.ts';
 import { PROTOCOL_VERSION } from './frame.ts';
 import { FrameLink } from './frame-link.ts';
 import { type Admit, HANDSHAKE_BYTES_MAX, type Hello, parseAdmit, parseRefusal } from './handshake.ts';
@@ -75,6 +75,22 @@ export async function runSource(
     });
     signal.addEventListener('abort', cancel);
 
+    const settle = (): Promise<Settled> =>
+      settleDoubt({
+        transport: options.transport,
+        address: options.address,
+        session,
+        epoch: EPOCH,
+        fence: options.fence,
+        clock,
+        timeoutMs,
+        reconnectMs: options.reconnectMs ?? 10_000,
+      });
+    const goOnOver = async (next: FrameLink): Promise<void> => {
+      await link.connection.close();
+      link = next;
+      pump?.relink(link);
+    };
     const record: ContextRecord = { precopyWireBytes: 0 };
     const rounds: RoundReport[] = [];
     const context = migrationContext(
@@ -88,25 +104,14 @@ export async function runSource(
         linkBytesPerSecond: options.linkBytesPerSecond,
         epoch: EPOCH,
         resolveDoubt: async (error) => {
-          const settled = await settleDoubt({
-            transport: options.transport,
-            address: options.address,
-            session,
-            epoch: EPOCH,
-            fence: options.fence,
-            clock,
-            timeoutMs,
-            reconnectMs: options.reconnectMs ?? 10_000,
-          });
+          const settled = await settle();
           if (settled.fate === 'renounced') {
             await guest.resume();
             await guest.announce();
             throw error;
           }
           if (settled.link === undefined) return undefined;
-          await link.connection.close();
-          link = settled.link;
-          pump?.relink(link);
+          await goOnOver(settled.link);
           return settled.startedAtNs;
         },
       },
@@ -126,11 +131,16 @@ export async function runSource(
     emit({ type: 'phase', phase: 'complete' });
 
     const counters = pump.counters();
-    const verification =
-      hello.digest === 'none' ? await pump.finish().then(() => undefined) : await verify(pump, clock, emit);
+    // The guest runs there: from here on nothing may reject, as if it were still here.
+    const verification = await verify(pump, hello.digest !== 'none', clock, emit, async () => {
+      const settled = await settle();
+      if (settled.fate !== 'started' || settled.link === undefined) return false;
+      await goOnOver(settled.link);
+      return true;
+    });
     // Cleaning up is deferred to here, behind the switchover and what the outside still sent.
     tracking = false;
-    if (options.tracker !== undefined) await pump.stopTracking();
+    if (options.tracker !== undefined) await pump.stopTracking().catch(() => {});
     const cpu = process.cpuUsage(cpuBefore);
     const report = reportOf({
       options,
@@ -198,19 +208,37 @@ async function shakeHands(link: FrameLink, hello: Hello, signal: AbortSignal): P
   return parseAdmit(answer.body);
 }
 
-interface Verified extends Verification {
+interface Verified {
   readonly ms: number;
+  readonly verification: Verification | undefined;
+  /** Why there is none. */
+  readonly error: unknown;
 }
 
+/** Compares if that was agreed on; if the connection breaks, once more over the one that `reconnect` finds. */
 async function verify(
   pump: SourcePump,
+  agreed: boolean,
   clock: { nowMs(): number },
   emit: (event: MigrationEvent) => void,
-): Promise<Verified> {
+  reconnect: () => Promise<boolean>,
+): Promise<Verified | undefined> {
+  if (!agreed) {
+    await pump.finish().catch(() => {});
+    return undefined;
+  }
   emit({ type: 'phase', phase: 'verify' });
   const startMs = clock.nowMs();
-  const verification = await pump.verify();
-  return { ...verification, ms: clock.nowMs() - startMs };
+  const compare = async (): Promise<Verified> => {
+    const verification = await pump.verify();
+    return { verification, error: undefined, ms: clock.nowMs() - startMs };
+  };
+  const unverified = (error: unknown): Verified => ({ verification: undefined, error, ms: clock.nowMs() - startMs });
+  return compare().catch(async (error: unknown) => {
+    const isCut = isGodwitError(error, 'ERR_GODWIT_CONNECTION_CLOSED');
+    if (!isCut || !(await reconnect().catch(() => false))) return unverified(error);
+    return compare().catch(unverified);
+  });
 }
 
 interface ReportParts {
@@ -282,9 +310,11 @@ function reportOf(parts: ReportParts): MigrationReport {
     cpuSeconds: { source: parts.sourceCpuSeconds, destination: moved.destinationCpuSeconds },
     disturbed: false,
     ...(verification && {
-      verified: verification.mismatchedPages === 0,
+      verified: verification.verification?.mismatchedPages === 0,
       verifyMs: verification.ms,
-      mismatchedPages: verification.mismatchedPages,
+      ...(verification.verification === undefined
+        ? { verifyError: String(verification.error) }
+        : { mismatchedPages: verification.verification.mismatchedPages }),
     }),
     budget: judgeBudget(options.budget, { totalMs, downtimeMs: moved.blackoutMs }),
     backends: {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { decodeHeader, type FrameName, HEADER_BYTES } from '../src/frame.ts';
+import type { FrameName } from '../src/frame.ts';
+import { FrameCutter } from './frame-cutter.ts';
 
 /** What a proxy does when a frame comes by. */
 export interface Fault {
@@ -82,29 +83,5 @@ export class FaultProxy {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
-  }
-}
-
-/** Cuts a stream of bytes into its frames. */
-class FrameCutter {
-  readonly #emit: (name: FrameName, bytes: Buffer) => void;
-  #held: Buffer = Buffer.alloc(0);
-  #sequence = 0;
-
-  constructor(emit: (name: FrameName, bytes: Buffer) => void) {
-    this.#emit = emit;
-  }
-
-  push(chunk: Buffer): void {
-    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    while (this.#held.length >= HEADER_BYTES) {
-      const { name, bodyBytes, rawBytes } = decodeHeader(this.#held.subarray(0, HEADER_BYTES), this.#sequence);
-      const length = HEADER_BYTES + bodyBytes + rawBytes;
-      if (this.#held.length < length) return;
-      const frame = this.#held.subarray(0, length);
-      this.#held = this.#held.subarray(length);
-      this.#sequence = (this.#sequence + 1) >>> 0;
-      this.#emit(name, frame);
-    }
   }
 }

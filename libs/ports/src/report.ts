@@ -62,6 +62,8 @@ export interface MigrationReport {
   readonly verified?: boolean;
   readonly verifyMs?: number;
   readonly mismatchedPages?: number;
+  /** Why `verified` is false without a mismatch: the guest runs at the destination, but nothing could be compared. */
+  readonly verifyError?: string;
   readonly budget: Budget & { readonly met: boolean; readonly missedBecause?: string };
   readonly backends: Readonly<Record<string, string>>;
   readonly host: Readonly<Record<string, string | number>>;
