@@ -165,7 +165,7 @@ export class SimulatedContext implements MigrationContext {
       const sent = await this.#transfer(this.#insideMemory(pagesOf(rest)), options.encode);
       await this.#wait(0.2);
       const blackoutPhases = { pauseMs: 0, collectMs: 0, sendMs: sent.elapsedMs, stateMs: 0.1, startMs: 0.1 };
-      this.result = { ...sent, blackoutMs: this.clock.nowMs() - startMs, blackoutPhases };
+      this.result = { ...sent, blackoutMs: this.clock.nowMs() - startMs, blackoutPhases, approach: [] };
       return this.result;
     } finally {
       // Where it fails the guest runs here again.

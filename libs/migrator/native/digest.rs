@@ -61,7 +61,9 @@ impl SourcePump {
             return Err(PumpError::protocol("a VERIFIED frame of a wrong length"));
         }
         if u64_at(&self.body, 0) < named_count {
-            return Err(PumpError::protocol("the destination compared fewer pages than it was told of"));
+            return Err(PumpError::protocol(
+                "the destination compared fewer pages than it was told of",
+            ));
         }
         Ok(Verification {
             compared_pages: u64_at(&self.body, 0),

@@ -2,6 +2,7 @@
 //! processes, driving the capsules of other packages. Page bytes never enter the JavaScript heap, and the blackout is
 //! one call without a JavaScript turn. `frame` specifies the wire protocol.
 
+mod approach;
 mod cancellation;
 mod clock;
 mod delta_table;

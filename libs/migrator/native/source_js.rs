@@ -6,6 +6,7 @@ use napi::bindgen_prelude::{Object, Uint32Array};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 
+use crate::approach::ApproachTurn;
 use crate::cancellation::Cancellation;
 use crate::digest::Verification;
 use crate::injected_fault::{ForgottenPages, TornPage};
@@ -65,6 +66,16 @@ pub struct SwitchoverOutcome {
     /// On this machine's CLOCK_MONOTONIC.
     pub paused_at_ns: f64,
     pub committed_at_ns: f64,
+    /// What was sent just before the stop.
+    pub approach: Vec<ApproachTurnOutcome>,
+}
+
+/// One turn of the approach.
+#[napi(object)]
+pub struct ApproachTurnOutcome {
+    pub pages: f64,
+    pub bytes: f64,
+    pub ns: f64,
 }
 
 /// What came of the arrival digest.
@@ -73,6 +84,16 @@ pub struct VerificationOutcome {
     pub compared_pages: f64,
     pub mismatched_pages: f64,
     pub named_pages: Vec<f64>,
+}
+
+impl From<&ApproachTurn> for ApproachTurnOutcome {
+    fn from(turn: &ApproachTurn) -> Self {
+        Self {
+            pages: turn.pages as f64,
+            bytes: turn.bytes as f64,
+            ns: turn.ns as f64,
+        }
+    }
 }
 
 impl From<Verification> for VerificationOutcome {
@@ -180,11 +201,12 @@ impl NativeSourcePump {
         env: &'env Env,
         pending: Uint32Array,
         encode: bool,
+        approach: bool,
         epoch: u32,
     ) -> Result<Object<'env>> {
         let mut pending = from_words(&pending);
         self.on_thread(env, move |pump| {
-            let done = pump.switchover(&mut pending, encode, u64::from(epoch));
+            let done = pump.switchover(&mut pending, encode, approach, u64::from(epoch));
             let (outcome, error, timing) = match done {
                 Ok(timing) => ("running", None, timing),
                 Err(SwitchoverFailure::Resumed(error)) => ("resumed", Some(error.to_string()), Default::default()),
@@ -205,6 +227,7 @@ impl NativeSourcePump {
                 destination_cpu_us: timing.destination_cpu_us as f64,
                 paused_at_ns: timing.paused_at_ns as f64,
                 committed_at_ns: timing.committed_at_ns as f64,
+                approach: timing.approach.iter().map(ApproachTurnOutcome::from).collect(),
             })
         })
     }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::approach::ApproachTurn;
 use crate::frame::{FrameType, u64_at};
 use crate::page_runs;
 use crate::pump_error::PumpError;
@@ -11,8 +12,10 @@ const LATE_QUIET_TURNS: u32 = 5;
 const LATE_TURNS_MAX: u32 = 100;
 
 /// How long each part of the blackout took, in nanoseconds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Switchover {
+    /// What was sent just before the stop; not part of the blackout.
+    pub approach: Vec<ApproachTurn>,
     /// From the call that stops the processors here to the moment they run there.
     pub blackout_ns: u64,
     pub pause_ns: u64,
@@ -42,19 +45,21 @@ pub enum SwitchoverFailure {
 impl SourcePump {
     /// Stops the guest here and starts it there: one critical section without a JavaScript turn.
     ///
-    /// pause - collect the last dirty set - send it - save and send the execution state - READY - COMMIT - RUNNING.
+    /// (`approach`: see [`SourcePump::approach`]) - pause - collect the last dirty set - send it - save and send the execution state - READY - COMMIT - RUNNING.
     /// Whatever fails before COMMIT resumes the guest here at once.
     pub fn switchover(
         &mut self,
         pending: &mut Vec<u64>,
         encode: bool,
+        approach: bool,
         epoch: u64,
     ) -> Result<Switchover, SwitchoverFailure> {
+        let mut timing = Switchover::default();
+        if approach && self.parts.dirty.is_some() {
+            timing.approach = self.approach(pending, encode).map_err(SwitchoverFailure::Resumed)?;
+        }
         let paused_at = self.now_ns();
-        let mut timing = Switchover {
-            paused_at_ns: paused_at,
-            ..Switchover::default()
-        };
+        timing.paused_at_ns = paused_at;
         if let Err(error) = self.move_everything(pending, encode, epoch, paused_at, &mut timing) {
             return Err(SwitchoverFailure::Resumed(self.resume_after(error)));
         }
@@ -97,13 +102,7 @@ impl SourcePump {
         timing.pause_ns = paused - paused_at;
 
         if self.parts.dirty.is_some() {
-            let dirty = self.collect()?;
-            if pending.len() < dirty.len() {
-                pending.resize(dirty.len(), 0);
-            }
-            for (word, dirty) in pending.iter_mut().zip(&dirty) {
-                *word |= dirty;
-            }
+            self.collect_into(pending)?;
         }
         let runs = page_runs::of_bitmap(pending);
         timing.pages = runs.iter().map(|run| run.page_count).sum();

@@ -1,3 +1,4 @@
+import { GodwitError } from '@godwit/ports';
 import type { DestinationPumpParts } from './destination-pump-parts.ts';
 import { nativeDestinationMissing, nativeDestinationPump } from './native-destination-pump.ts';
 import { NATIVE_DIGEST } from './native-source-pump.ts';
@@ -11,7 +12,18 @@ export async function createDestinationPump(parts: DestinationPumpParts): Promis
   return new PortableDestinationPump(parts, await portablePageHash(parts.guest.memory.pageSizeBytes));
 }
 
-/** The hash of the arrival digest that the pump of these parts will use. */
+/**
+ * The hash of the arrival digest that the pump of these parts will use.
+ * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` if no pump can: the guest needs the native one, and a part has no capsule
+ */
 export function digestOffered(parts: Pick<DestinationPumpParts, 'guest' | 'decoder' | 'link'>): string {
-  return nativeDestinationMissing(parts) === undefined ? NATIVE_DIGEST : PORTABLE_DIGEST;
+  const missing = nativeDestinationMissing(parts);
+  if (missing === undefined) return NATIVE_DIGEST;
+  if (parts.guest.memory.bytes === undefined) {
+    throw new GodwitError(
+      'ERR_GODWIT_UNSUPPORTED',
+      `a ${parts.guest.kind} guest cannot arrive here without ${missing}`,
+    );
+  }
+  return PORTABLE_DIGEST;
 }

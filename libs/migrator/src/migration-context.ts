@@ -61,17 +61,17 @@ export function migrationContext(parts: ContextParts, record: ContextRecord): Mi
       await pump.send(runs, encode);
       return sent(before, pump.counters(), clock.nowMs() - startMs);
     },
-    switchover: async ({ pending, encode }): Promise<SwitchoverResult> => {
+    switchover: async (options): Promise<SwitchoverResult> => {
       signal.throwIfAborted();
       const [before, startMs] = [pump.counters(), clock.nowMs()];
       record.precopyWireBytes = before.wireBytes;
-      const seen = await pump.switchover(pending, encode, parts.epoch);
+      const seen = await pump.switchover(options, parts.epoch);
       if (seen.outcome === 'resumed') throw seen.error;
       const moved = seen.outcome === 'running' ? seen.moved : seen.completed(await parts.resolveDoubt(seen.error));
       record.moved = moved;
       record.switchedAtMs = clock.nowMs();
-      const { blackoutMs, blackoutPhases } = moved;
-      return { ...sent(before, pump.counters(), record.switchedAtMs - startMs), blackoutMs, blackoutPhases };
+      const { blackoutMs, blackoutPhases, approach } = moved;
+      return { ...sent(before, pump.counters(), record.switchedAtMs - startMs), blackoutMs, blackoutPhases, approach };
     },
   };
 }

@@ -50,8 +50,8 @@ export function nativeSourcePump(parts: SourcePumpParts): SourcePump {
     stopTracking: () => typed(pump.stopTracking()),
     collect: () => typed(pump.collect()).then(bitmap),
     send: (runs, encode) => typed(pump.send(runs, encode)),
-    switchover: async (pending, encode, epoch) => {
-      const seen = await typed(pump.switchover(pending.words, encode, epoch));
+    switchover: async ({ pending, encode, approach = false }, epoch) => {
+      const seen = await typed(pump.switchover(pending.words, encode, approach, epoch));
       if (seen.outcome === 'running') return { outcome: 'running', moved: movedOf(seen) };
       const error = fromNativeError(new Error(seen.error ?? 'the switchover failed')) as Error;
       if (seen.outcome !== 'in-doubt') return { outcome: 'resumed', error };
@@ -86,6 +86,7 @@ function movedOf(seen: NativeSwitchoverOutcome): Moved {
       stateMs: seen.stateNs / 1e6,
       startMs: seen.startNs / 1e6,
     },
+    approach: seen.approach.map(({ pages, bytes, ns }) => ({ pages, bytes, ms: ns / 1e6 })),
     wireBytes: seen.wireBytes,
     stateBytes: seen.stateBytes,
     pages: seen.pages,

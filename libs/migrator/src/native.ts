@@ -34,6 +34,7 @@ export interface NativeSwitchoverOutcome {
   readonly destinationCpuUs: number;
   readonly pausedAtNs: number;
   readonly committedAtNs: number;
+  readonly approach: readonly { readonly pages: number; readonly bytes: number; readonly ns: number }[];
 }
 
 /** The sender's half, in `native/source_js.rs`. */
@@ -43,7 +44,7 @@ export interface NativeSourcePump {
   stopTracking(): Promise<void>;
   collect(): Promise<Uint32Array>;
   send(runs: Uint32Array, encode: boolean): Promise<void>;
-  switchover(pending: Uint32Array, encode: boolean, epoch: number): Promise<NativeSwitchoverOutcome>;
+  switchover(pending: Uint32Array, encode: boolean, approach: boolean, epoch: number): Promise<NativeSwitchoverOutcome>;
   verify(): Promise<Verification>;
   finish(): Promise<void>;
   relink(channel: Capsule<'channel'>, framesSent: number, framesReceived: number): void;

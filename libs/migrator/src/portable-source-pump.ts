@@ -1,5 +1,5 @@
 import { PageSet } from '@godwit/page-set';
-import { type DirtyTracker, GodwitError, isGodwitError } from '@godwit/ports';
+import { type DirtyTracker, GodwitError, isGodwitError, type SwitchoverOptions } from '@godwit/ports';
 import type { FrameLink } from './frame-link.ts';
 import { ForgottenPages, TornPage } from './injected-fault.ts';
 import { type PageHash, PORTABLE_DIGEST } from './page-hash.ts';
@@ -20,7 +20,9 @@ export class PortableSourcePump implements SourcePump {
   readonly digest: string = PORTABLE_DIGEST;
   readonly #parts: SourcePumpParts;
   readonly #hash: PageHash;
-  readonly #bytes: Uint8Array;
+  readonly #live: Uint8Array;
+  /** What is sent: the live memory, or the tracker's snapshot of it once it has one. */
+  #bytes: Uint8Array;
   readonly #forgotten: ForgottenPages | undefined;
   readonly #torn: TornPage | undefined;
   readonly #counters = { zeroPages: 0, rawPages: 0, deltaPages: 0, unchangedPages: 0, deltaBytes: 0 };
@@ -32,7 +34,8 @@ export class PortableSourcePump implements SourcePump {
     this.#parts = parts;
     this.#hash = hash;
     this.#link = parts.link;
-    this.#bytes = portableMemory(parts.guest.memory);
+    this.#live = portableMemory(parts.guest.memory);
+    this.#bytes = this.#live;
     const { forgetOneIn, tearPage } = parts.faults;
     this.#forgotten = forgetOneIn === undefined ? undefined : new ForgottenPages(forgetOneIn);
     this.#torn = tearPage === true ? new TornPage() : undefined;
@@ -44,8 +47,10 @@ export class PortableSourcePump implements SourcePump {
     return present;
   }
 
-  trackWrites(): Promise<void> {
-    return this.#tracker().start();
+  async trackWrites(): Promise<void> {
+    const tracker = this.#tracker();
+    await tracker.start();
+    this.#bytes = tracker.snapshot ?? this.#live;
   }
 
   async stopTracking(): Promise<void> {
@@ -68,11 +73,8 @@ export class PortableSourcePump implements SourcePump {
     await this.#link.expect('SYNCED', number);
   }
 
-  async switchover(
-    pending: { readonly pageCount: number; readonly words: Uint32Array },
-    encode: boolean,
-    epoch: number,
-  ): Promise<SwitchoverOutcome> {
+  /** Has no approach: its turns would be rounds, with JavaScript in between. */
+  async switchover({ pending, encode }: SwitchoverOptions, epoch: number): Promise<SwitchoverOutcome> {
     const { guest } = this.#parts;
     const epochBytes = Buffer.alloc(8);
     epochBytes.writeBigUInt64LE(BigInt(epoch));
@@ -109,6 +111,7 @@ export class PortableSourcePump implements SourcePump {
     const wireBytes = this.#wireBytes() - wireBefore;
     const moved = (startedAtNs: bigint, destinationCpuSeconds: number): Moved => ({
       blackoutMs: Number(startedAtNs - pausedAtNs) / 1e6,
+      approach: [],
       blackoutPhases: { ...phases, startMs: Number(startedAtNs - markNs) / 1e6 },
       wireBytes,
       stateBytes,
@@ -149,7 +152,8 @@ export class PortableSourcePump implements SourcePump {
       await this.#link.send('DIGEST', body);
     };
     for (const page of (await this.present()).pages()) {
-      const hash = this.#hash(this.#page(page));
+      // The guest's own memory, whatever the pages were sent from: only that notices a snapshot that went wrong.
+      const hash = this.#hash(this.#page(page, this.#live));
       if (hash === 0n) continue;
       entries.push({ page, hash });
       named += 1;
@@ -202,9 +206,9 @@ export class PortableSourcePump implements SourcePump {
     return tracker;
   }
 
-  #page(page: number): Uint8Array {
+  #page(page: number, bytes: Uint8Array = this.#bytes): Uint8Array {
     const { pageSizeBytes } = this.#parts.guest.memory;
-    return this.#bytes.subarray(page * pageSizeBytes, (page + 1) * pageSizeBytes);
+    return bytes.subarray(page * pageSizeBytes, (page + 1) * pageSizeBytes);
   }
 
   async #sendRuns(runs: Uint32Array, encode: boolean, last: boolean): Promise<void> {

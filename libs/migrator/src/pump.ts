@@ -1,4 +1,4 @@
-import type { Backend, PageBitmap, PageRuns, SwitchoverResult } from '@godwit/ports';
+import type { Backend, PageBitmap, PageRuns, SwitchoverOptions, SwitchoverResult } from '@godwit/ports';
 import type { FrameLink } from './frame-link.ts';
 
 /** What was sent since the pump was made. */
@@ -61,7 +61,7 @@ export interface SourcePump {
   collect(): Promise<PageBitmap>;
   send(runs: PageRuns, encode: boolean): Promise<void>;
   /** Pause, last dirty set, state, READY, COMMIT, RUNNING. Rejects for nothing that the protocol foresees. */
-  switchover(pending: PageBitmap, encode: boolean, epoch: number): Promise<SwitchoverOutcome>;
+  switchover(options: SwitchoverOptions, epoch: number): Promise<SwitchoverOutcome>;
   /** After the switchover: compares the frozen memory here with what arrived there. */
   verify(): Promise<Verification>;
   /** Instead of `verify`: nothing follows. */

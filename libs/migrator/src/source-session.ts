@@ -18,7 +18,7 @@ import { hostFacts } from './host-facts.ts';
 import { type ContextRecord, migrationContext } from './migration-context.ts';
 import type { MigrationOptions } from './migration-options.ts';
 import { monotonicClock } from './monotonic-clock.ts';
-import type { SourcePump, Verification } from './pump.ts';
+import type { Moved, SourcePump, Verification } from './pump.ts';
 import { createSourcePump, sourceDigest } from './source-pump.ts';
 
 const CODEC_CACHE_BYTES = 64 << 20;
@@ -129,6 +129,7 @@ export async function runSource(
       throw new GodwitError('ERR_GODWIT_PROTOCOL', `the strategy ${options.strategy.name} ended without a switchover`);
     }
     emit({ type: 'phase', phase: 'complete' });
+    rounds.push(...approachRounds(rounds.length, moved));
 
     const counters = pump.counters();
     // The guest runs there: from here on nothing may reject, as if it were still here.
@@ -241,6 +242,14 @@ async function verify(
   });
 }
 
+/** The turns just before the stop are rounds like the others, but that no strategy decided on each. */
+function approachRounds(firstRound: number, { approach, pages: lastPages }: Moved): RoundReport[] {
+  return approach.map(({ pages, bytes, ms }, index) => {
+    const dirtyPages = approach[index + 1]?.pages ?? lastPages;
+    return { round: firstRound + index, pages, bytes, ms, dirtyPages };
+  });
+}
+
 interface ReportParts {
   readonly options: MigrationOptions;
   readonly residentBytes: number;
@@ -292,7 +301,7 @@ function reportOf(parts: ReportParts): MigrationReport {
       ),
       raw: counters.rawPages * guest.memory.pageSizeBytes,
       xbzrle: counters.deltaBytes + deltaHeaderBytes,
-      precopy: record.precopyWireBytes,
+      precopy: record.precopyWireBytes + moved.approach.reduce((sum, { bytes }) => sum + bytes, 0),
       downtime: moved.wireBytes,
       postcopy: 0,
     },

@@ -8,6 +8,12 @@ export interface DirtyTracker {
   readonly backend: Backend;
   readonly pageCount: number;
   readonly capsule?: Capsule<'dirty'>;
+  /**
+   * Of a tracker that sees contents and not writes: every page as it was when last collected (or at `start`). A page that
+   * changed and changed back between two collections is not reported, so whoever sends by what is reported must send
+   * from here once `start` has resolved, not from the live memory, where it may have met what never is reported.
+   */
+  readonly snapshot?: Uint8Array;
   /** From now on writes are recorded. Never inside the blackout: arming may take tens of milliseconds. */
   start(): Promise<void>;
   /**

@@ -25,6 +25,11 @@ export interface SwitchoverOptions {
   /** Pages known to be stale or missing at the destination; those written until the guest is paused are added. */
   readonly pending: PageBitmap;
   readonly encode: boolean;
+  /**
+   * Just before the stop, re-send what the guest writes meanwhile in a few turns without JavaScript in between, as long as
+   * each leaves clearly less than the one before. Needs `trackWrites`. Default false.
+   */
+  readonly approach?: boolean;
 }
 
 /** How long each part of the blackout took. */
@@ -40,6 +45,15 @@ export interface SwitchoverResult extends SendResult {
   /** From the stop of the processors here to their start at the destination. */
   readonly blackoutMs: number;
   readonly blackoutPhases: BlackoutPhases;
+  /** The turns of the approach, in order; none where it was not asked for or nothing was to be won. */
+  readonly approach: readonly ApproachTurn[];
+}
+
+/** One turn of the approach to a switchover. */
+export interface ApproachTurn {
+  readonly pages: number;
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 /**

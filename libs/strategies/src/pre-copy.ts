@@ -87,6 +87,6 @@ async function* run(
   yield { type: 'phase', phase: 'switchover' };
   yield {
     type: 'switchover',
-    result: await context.switchover({ pending: dirty.known, encode: context.encoding }),
+    result: await context.switchover({ pending: dirty.known, encode: context.encoding, approach: true }),
   };
 }

@@ -134,7 +134,7 @@ export class SimulatedMigration implements MigrationContext {
     const sent = this.#transfer(pending.toRuns(), options.encode);
     this.#nowMs += 0.4;
     const blackoutPhases = { pauseMs: 0.1, collectMs: 0.1, sendMs: sent.elapsedMs, stateMs: 0.1, startMs: 0.1 };
-    return { ...sent, blackoutMs: sent.elapsedMs + 0.4, blackoutPhases };
+    return { ...sent, blackoutMs: sent.elapsedMs + 0.4, blackoutPhases, approach: [] };
   }
 
   #transfer(runs: PageRuns, encode: boolean): SendResult {
