@@ -14,19 +14,23 @@ pub struct ApproachTurn {
 const PAGES_MAX: u64 = 4096;
 /// Fewer are cheaper to send with the guest stopped than to send twice.
 const PAGES_ENOUGH: u64 = 32;
-const TURNS_MAX: usize = 12;
+const TURNS_MAX: usize = 16;
+/// One turn may be flat by chance, as when the scheduler took the processor away.
+const FLAT_TURNS_MAX: u32 = 2;
 
 impl SourcePump {
-    /// Just before the guest is stopped: re-sends what it writes meanwhile, turn after turn, as long as a turn leaves less
-    /// than three quarters of what the one before left. A turn takes a fraction of the milliseconds of a round, because
-    /// no JavaScript runs in between, so the last dirty set is that much smaller. `pending` becomes what is left.
+    /// Just before the guest is stopped: re-sends what it writes meanwhile, turn after turn, until two turns in a row leave
+    /// more than three quarters of what the one before left. A turn takes a fraction of the milliseconds of a round,
+    /// because no JavaScript runs in between, so the last dirty set is that much smaller. `pending` becomes what is left.
     pub fn approach(&mut self, pending: &mut Vec<u64>, encode: bool) -> Result<Vec<ApproachTurn>, PumpError> {
         let mut turns = Vec::new();
         let mut before = u64::MAX;
+        let mut flat_turns = 0;
         while turns.len() < TURNS_MAX {
             self.collect_into(pending)?;
             let pages = pending.iter().map(|word| u64::from(word.count_ones())).sum();
-            if !(PAGES_ENOUGH..=PAGES_MAX).contains(&pages) || pages > before / 4 * 3 {
+            flat_turns = if pages > before / 4 * 3 { flat_turns + 1 } else { 0 };
+            if !(PAGES_ENOUGH..=PAGES_MAX).contains(&pages) || flat_turns == FLAT_TURNS_MAX {
                 break;
             }
             before = pages;

@@ -41,6 +41,7 @@ export function migrationContext(parts: ContextParts, record: ContextRecord): Mi
     signal,
     memory: parts.memory,
     encoding: parts.encoding,
+    approaches: pump.approaches,
     linkBytesPerSecond: parts.linkBytesPerSecond,
     presentPages: async (into) => {
       signal.throwIfAborted();

@@ -21,7 +21,7 @@ export interface MigrationOptions {
   readonly strategy: Strategy;
   readonly budget: Budget;
   readonly scanner: ZeroPageScanner;
-  /** Sees the guest's writes. May be missing where the strategy tracks none (stop-and-copy). Closed by the caller. */
+  /** Sees the guest's writes. May be missing where the strategy tracks none. Closed by the caller. */
   readonly tracker?: DirtyTracker;
   /** Sends pages that are sent again as deltas. */
   readonly codec?: PageCodec;

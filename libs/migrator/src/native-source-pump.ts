@@ -44,6 +44,7 @@ export function nativeSourcePump(parts: SourcePumpParts): SourcePump {
   const bitmap = (words: Uint32Array): PageBitmap => ({ pageCount, words });
   return {
     backend: 'native',
+    approaches: true,
     digest: NATIVE_DIGEST,
     present: () => typed(pump.present()).then(bitmap),
     trackWrites: () => typed(pump.trackWrites()),

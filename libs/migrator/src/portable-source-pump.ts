@@ -17,6 +17,8 @@ const DIGEST_ENTRIES_MAX = 65_536;
  */
 export class PortableSourcePump implements SourcePump {
   readonly backend = 'typescript';
+  /** Its turns would be rounds, with JavaScript in between. */
+  readonly approaches = false;
   readonly digest: string = PORTABLE_DIGEST;
   readonly #parts: SourcePumpParts;
   readonly #hash: PageHash;
@@ -73,7 +75,6 @@ export class PortableSourcePump implements SourcePump {
     await this.#link.expect('SYNCED', number);
   }
 
-  /** Has no approach: its turns would be rounds, with JavaScript in between. */
   async switchover({ pending, encode }: SwitchoverOptions, epoch: number): Promise<SwitchoverOutcome> {
     const { guest } = this.#parts;
     const epochBytes = Buffer.alloc(8);

@@ -53,6 +53,8 @@ export interface InjectedFaults {
 /** The sender's half of the data plane. Calls come one after the other, `cancel` at any time. */
 export interface SourcePump {
   readonly backend: Backend;
+  /** Whether `switchover` honours `approach`. */
+  readonly approaches: boolean;
   /** Names the hash of the arrival digest. */
   readonly digest: string;
   present(): Promise<PageBitmap>;

@@ -1,6 +1,7 @@
 import { createDirtyTracker } from '@godwit/dirty-tracker';
 import { arenaAvailability, createArenaGuest, restoreTarget as restoreArena } from '@godwit/guest-arena';
 import { createKvmGuest, kvmAvailability, restoreTarget } from '@godwit/guest-kvm';
+import { createPortableGuest, restorePortableGuest } from '@godwit/guest-portable';
 import type { DirtyTracker, Guest, GuestDescription } from '@godwit/ports';
 
 /** What a test asks of a guest of any kind. */
@@ -45,7 +46,25 @@ export const ARENA: GuestKind = {
   tracker: (guest) => createDirtyTracker(guest.memory),
 };
 
-export const GUEST_KINDS: readonly GuestKind[] = [KVM, ARENA];
+export const PORTABLE: GuestKind = {
+  name: 'portable',
+  missingBecause: undefined,
+  create: ({ workload, memoryBytes, residentBytes }) => {
+    if (workload === 'l2fwd') throw new TypeError('a portable guest has no network card');
+    return createPortableGuest({
+      memoryBytes,
+      residentBytes,
+      workload:
+        workload === 'appmembench'
+          ? { name: workload, workingSetBytes: 1 << 20, pagesPerSecond: 20_000 }
+          : { name: workload },
+    });
+  },
+  restore: ({ config }) => restorePortableGuest(config),
+  tracker: (guest) => createDirtyTracker(guest.memory),
+};
+
+export const GUEST_KINDS: readonly GuestKind[] = [KVM, ARENA, PORTABLE];
 
 export function guestKind(name: string): GuestKind {
   const kind = GUEST_KINDS.find((candidate) => candidate.name === name);

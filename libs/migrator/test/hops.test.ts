@@ -1,0 +1,64 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { GUEST_KINDS } from './host/guest-kinds.ts';
+import { TestHost } from './host/test-host.ts';
+
+const HOPS = 20;
+const MIB = 2 ** 20;
+const MEMORY_BYTES = 256 * MIB;
+const RESIDENT_BYTES = 64 * MIB;
+/**
+ * What a host may have grown by between its first visit and its last, of 64 MiB that come and go each time: heaps of
+ * JavaScript and malloc settle within it, a guest, a cache of pages or a table of hashes that stayed behind would not.
+ */
+const GROWTH_BYTES_MAX = 48 * MIB;
+
+const hosts: TestHost[] = [];
+
+afterEach(async () => {
+  for (const host of hosts.splice(0)) await host.stop();
+});
+
+for (const kind of GUEST_KINDS) {
+  describe.skipIf(kind.missingBecause !== undefined)(
+    `${kind.name}${kind.missingBecause ? ` (skipped: ${kind.missingBecause})` : ''}`,
+    () => {
+      it(`hops ${HOPS} times between two processes, whole, and leaves nothing behind`, async () => {
+        const pair = await Promise.all([TestHost.start(), TestHost.start()]);
+        hosts.push(...pair);
+        let [here, there] = pair;
+        const workload = 'appmembench';
+        await here.ask('create', {
+          kind: kind.name,
+          memoryBytes: MEMORY_BYTES,
+          residentBytes: RESIDENT_BYTES,
+          workload,
+        });
+        const residentBytes = new Map<TestHost, number[]>(pair.map((host) => [host, []]));
+        let checkedCount = 0;
+        for (let hop = 1; hop <= HOPS; hop += 1) {
+          const { address } = await there.ask('listen', { kind: kind.name });
+          const [report, arrival] = await Promise.all([here.ask('migrate', { address }), there.ask('arrival', {})]);
+          expect(report, `hop ${hop}`).toMatchObject({ verified: true, mismatchedPages: 0 });
+          expect(arrival.mismatchedPages).toBe(0);
+          expect((await here.ask('look', {})).running).toBe(false);
+          await here.ask('closeGuest', {});
+          // It goes on there before it hops again.
+          let look = await there.ask('look', {});
+          while (look.selfCheck.checkedCount <= checkedCount) look = await there.ask('look', {});
+          expect(look).toMatchObject({ running: true, selfCheck: { ok: true, errorCount: 0 } });
+          ({ checkedCount } = look.selfCheck);
+          // A host without its guest, so that only what stays behind is seen.
+          residentBytes.get(here)?.push((await here.ask('resident', {})).bytes);
+          [here, there] = [there, here];
+        }
+        for (const seen of residentBytes.values()) {
+          const [first = 0, last = 0] = [seen[0], seen.at(-1)];
+          const note = seen.map((bytes) => Math.round(bytes / MIB)).join(' ');
+          expect(seen.length).toBe(HOPS / 2);
+          expect(last - first, `MiB after each visit: ${note}`).toBeLessThan(GROWTH_BYTES_MAX);
+          if (process.env.GODWIT_SHOW_RESIDENT) console.log(kind.name, note);
+        }
+      });
+    },
+  );
+}
