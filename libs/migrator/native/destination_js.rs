@@ -135,6 +135,12 @@ impl NativeDestinationPump {
         lock(&self.pump).parts.link = Link::new(channel.0, self.timeout_ms, frames_sent, frames_received);
     }
 
+    /// Gives memory back; after `run` has rejected or `finish` has settled for the last time.
+    #[napi]
+    pub fn close(&self) {
+        lock(&self.pump).release();
+    }
+
     /// Ends what waits for the source.
     #[napi]
     pub fn interrupt(&self) {

@@ -252,6 +252,12 @@ impl NativeSourcePump {
         lock(&self.pump).parts.link = link;
     }
 
+    /// Gives memory back; after the last call of all others but `counters`.
+    #[napi]
+    pub fn close(&self) {
+        lock(&self.pump).release();
+    }
+
     /// Takes the migration back if it is not committed yet; false if it is too late.
     #[napi]
     pub fn cancel(&self) -> bool {

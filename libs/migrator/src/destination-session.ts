@@ -64,12 +64,14 @@ export class DestinationSession {
       void verification
         .catch(() => {})
         .finally(() => {
+          this.#pump?.close();
           decoder?.close();
           this.#finished = true;
           return this.#link.connection.close();
         });
       return { ...arrived, session: hello.session, guest, verification };
     } catch (error) {
+      this.#pump?.close();
       decoder?.close();
       await guest?.close();
       throw error;

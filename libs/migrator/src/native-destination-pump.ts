@@ -38,6 +38,7 @@ export function nativeDestinationPump(parts: DestinationPumpParts): DestinationP
     run: () => typed(pump.run()),
     finish: async () => (await typed(pump.finish())) ?? undefined,
     renounce: (epoch) => pump.renounce(epoch),
+    close: () => pump.close(),
     interrupt: () => pump.interrupt(),
     relink: (next) => pump.relink(required(next.connection.capsule), next.framesSent, next.framesReceived),
   };

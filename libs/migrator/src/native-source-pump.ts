@@ -67,6 +67,7 @@ export function nativeSourcePump(parts: SourcePumpParts): SourcePump {
     },
     verify: () => typed(pump.verify()),
     finish: () => typed(pump.finish()),
+    close: () => pump.close(),
     cancel: () => pump.cancel(),
     counters: () => pump.counters(),
     relink: (next) => pump.relink(required(next.connection.capsule), next.framesSent, next.framesReceived),

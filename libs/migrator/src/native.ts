@@ -48,6 +48,7 @@ export interface NativeSourcePump {
   verify(): Promise<Verification>;
   finish(): Promise<void>;
   relink(channel: Capsule<'channel'>, framesSent: number, framesReceived: number): void;
+  close(): void;
   cancel(): boolean;
   counters(): PumpCounters;
 }
@@ -74,6 +75,7 @@ export interface NativeDestinationPump {
   finish(): Promise<Verification | null>;
   renounce(epoch: number): EpochFate;
   relink(channel: Capsule<'channel'>, framesSent: number, framesReceived: number): void;
+  close(): void;
   interrupt(): void;
 }
 

@@ -19,7 +19,7 @@ export class PortableDestinationPump implements DestinationPump {
   readonly #bytes: Uint8Array;
   readonly #gate: StartGate;
   /** By page, what was installed last; 0n for never, or zero. */
-  readonly #hashes: BigUint64Array;
+  #hashes: BigUint64Array;
   readonly #stale: StalePage | undefined;
   readonly #cpuBefore = process.cpuUsage();
   readonly #arrived: { readonly epoch: number; rawPages: number; zeroPages: number; deltaPages: number };
@@ -52,6 +52,10 @@ export class PortableDestinationPump implements DestinationPump {
 
   renounce(epoch: number): EpochFate {
     return this.#gate.renounce(epoch);
+  }
+
+  close(): void {
+    this.#hashes = new BigUint64Array(0);
   }
 
   interrupt(): void {

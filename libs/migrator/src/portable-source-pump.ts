@@ -182,6 +182,10 @@ export class PortableSourcePump implements SourcePump {
     await this.#link.send('DONE');
   }
 
+  close(): void {
+    // The collector knows of everything here.
+  }
+
   cancel(): boolean {
     if (this.#decided === 'committed') return false;
     this.#decided = 'cancelled';

@@ -66,6 +66,8 @@ export interface SourcePump {
   switchover(options: SwitchoverOptions, epoch: number): Promise<SwitchoverOutcome>;
   /** After the switchover: compares the frozen memory here with what arrived there. */
   verify(): Promise<Verification>;
+  /** Gives memory back; nothing but `counters` follows. */
+  close(): void;
   /** Instead of `verify`: nothing follows. */
   finish(): Promise<void>;
   /** False if the migration is committed already. */
@@ -99,6 +101,8 @@ export interface DestinationPump {
   finish(): Promise<Verification | undefined>;
   /** Decides an epoch for good: it was started here, or it never will be. */
   renounce(epoch: number): EpochFate;
+  /** Gives memory back; nothing but `renounce` and `interrupt` follows. */
+  close(): void;
   /** Ends what waits for the source. */
   interrupt(): void;
   /** Goes on over another connection; for the digest after a reconnect. */

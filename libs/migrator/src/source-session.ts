@@ -171,6 +171,7 @@ export async function runSource(
   } finally {
     signal.removeEventListener('abort', endHandshake);
     signal.removeEventListener('abort', cancel);
+    pump?.close();
     encoder?.close();
     await link.connection.close();
   }
