@@ -63,6 +63,8 @@ export class SimulatedContext implements MigrationContext {
   readonly signal: AbortSignal;
   readonly memory: { readonly pageSizeBytes: number; readonly pageCount: number };
   readonly encoding: boolean;
+  /** The simulated switchover sends everything with the guest stopped. */
+  readonly approaches = false;
   readonly linkBytesPerSecond: number | undefined;
   readonly calls: SimulatedCall[] = [];
   readonly violations: string[] = [];

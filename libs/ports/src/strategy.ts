@@ -27,7 +27,8 @@ export interface SwitchoverOptions {
   readonly encode: boolean;
   /**
    * Just before the stop, re-send what the guest writes meanwhile in a few turns without JavaScript in between, as long as
-   * each leaves clearly less than the one before. Needs `trackWrites`. Default false.
+   * each leaves clearly less than the one before. Needs `trackWrites`; ignored where the context does not approach.
+   * Default false.
    */
   readonly approach?: boolean;
 }
@@ -68,6 +69,8 @@ export interface MigrationContext {
   readonly memory: { readonly pageSizeBytes: number; readonly pageCount: number };
   /** Whether `encode` means anything: a codec was given and the peer accepted it. */
   readonly encoding: boolean;
+  /** Whether `switchover` can approach: re-send in turns without JavaScript just before the stop. */
+  readonly approaches: boolean;
   /** The link's rate in bytes a second if it is known beforehand (a cap, or an emulated link), else undefined. */
   readonly linkBytesPerSecond: number | undefined;
   /** Adds the populated pages to `into`; resolves to how many. Pages never touched are zero at the destination already. */

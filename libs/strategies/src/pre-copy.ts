@@ -11,7 +11,11 @@ export interface PreCopyOptions {
   readonly order?: PageOrder;
   /** Rounds at most, round 0 included; default 30. */
   readonly maxRounds?: number;
-  /** Rounds end as soon as a blackout this short is predicted; default 1 ms, or a quarter of the budget's if that is less. */
+  /**
+   * Rounds end as soon as a blackout this short is predicted. Default: 1 ms, or a quarter of the budget's downtime if that
+   * is less; where the context approaches the switchover in turns of its own, which are faster than rounds and go on as
+   * long as they pay, three quarters of the budget's downtime.
+   */
   readonly downtimeTargetMs?: number;
   /** What a switchover costs that has nothing to send; default 0.5 ms. */
   readonly fixedBlackoutMs?: number;
@@ -21,6 +25,8 @@ export interface PreCopyOptions {
 
 const ROUNDS_MAX = 30;
 const DOWNTIME_TARGET_MS = 1;
+/** Of the downtime: should the approach win nothing, the blackout still keeps the budget. */
+const APPROACH_SHARE = 0.75;
 const FIXED_BLACKOUT_MS = 0.5;
 
 /**
@@ -54,7 +60,7 @@ async function* run(
   const order = options.order ?? addressOrder();
   const limits: StopLimits = {
     budget,
-    downtimeTargetMs: options.downtimeTargetMs ?? Math.min(DOWNTIME_TARGET_MS, budget.downtimeMs / 4),
+    downtimeTargetMs: options.downtimeTargetMs ?? defaultTargetMs(context),
     fixedBlackoutMs: options.fixedBlackoutMs ?? FIXED_BLACKOUT_MS,
     roundsMax: options.maxRounds,
     forceAfterMs: options.forceAfterMs ?? Number.POSITIVE_INFINITY,
@@ -89,4 +95,8 @@ async function* run(
     type: 'switchover',
     result: await context.switchover({ pending: dirty.known, encode: context.encoding, approach: true }),
   };
+}
+
+function defaultTargetMs({ approaches, budget }: MigrationContext): number {
+  return approaches ? budget.downtimeMs * APPROACH_SHARE : Math.min(DOWNTIME_TARGET_MS, budget.downtimeMs / 4);
 }

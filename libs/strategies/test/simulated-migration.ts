@@ -48,6 +48,7 @@ export class SimulatedMigration implements MigrationContext {
   readonly signal: AbortSignal;
   readonly memory: { readonly pageSizeBytes: number; readonly pageCount: number };
   readonly encoding: boolean;
+  readonly approaches = false;
   readonly linkBytesPerSecond: number | undefined = undefined;
   readonly sends: SendCall[] = [];
   readonly calls: string[] = [];
