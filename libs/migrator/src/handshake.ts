@@ -87,28 +87,28 @@ const refuse = z.object({ code: z.string().max(64), message: z.string().max(1024
 /** @throws GodwitError `ERR_GODWIT_PROTOCOL_VERSION`, `ERR_GODWIT_FRAME_MALFORMED` */
 export function parseHello(body: Uint8Array): Hello {
   const value = parseJson(body);
-  const seen = version.safeParse(value);
+  const seen = version.safeParse(value, { jitless: true });
   if (seen.success && seen.data.protocol !== PROTOCOL_VERSION) {
     throw new GodwitError(
       'ERR_GODWIT_PROTOCOL_VERSION',
       `the source speaks protocol version ${seen.data.protocol}, this destination ${PROTOCOL_VERSION}`,
     );
   }
-  const parsed = hello.safeParse(value);
+  const parsed = hello.safeParse(value, { jitless: true });
   if (!parsed.success) throw malformed('HELLO', parsed.error);
   return parsed.data;
 }
 
 /** @throws GodwitError `ERR_GODWIT_FRAME_MALFORMED` */
 export function parseAdmit(body: Uint8Array): Admit {
-  const parsed = admit.safeParse(parseJson(body));
+  const parsed = admit.safeParse(parseJson(body), { jitless: true });
   if (!parsed.success) throw malformed('ADMIT', parsed.error);
   return parsed.data;
 }
 
 /** The error that a REFUSE frame stands for. */
 export function parseRefusal(body: Uint8Array): GodwitError {
-  const parsed = refuse.safeParse(parseJson(body));
+  const parsed = refuse.safeParse(parseJson(body), { jitless: true });
   if (!parsed.success) return malformed('REFUSE', parsed.error);
   const { code, message } = parsed.data;
   const known = REFUSALS.has(code) ? (code as ErrorCode) : 'ERR_GODWIT_REFUSED';

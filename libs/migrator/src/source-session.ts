@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PageSet } from '@godwit/page-set';
-import {
-  type Connection,
-  GodwitError,
-  isGodwitError,
-  type MigrationEvent,
-  type MigrationReport,
-  type RoundReport,
-} from '@godwit/ports';
+import { GodwitError, isGodwitError, type MigrationEvent, type MigrationReport, type RoundReport } from '@godwit/ports';
 import { bootId } from './boot-id.ts';
 import { judgeBudget } from './budget-verdict.ts';
 import { type Settled, settleDoubt } from './doubt.ts';
@@ -42,11 +35,15 @@ export async function runSource(
   const startMs = clock.nowMs();
   const cpuBefore = process.cpuUsage();
   emit({ type: 'phase', phase: 'setup' });
+  // Neither waits for the other: the peer, the walk over the page tables, the encoder's cache.
+  const connecting = options.transport.connect(options.address, { timeoutMs, signal });
+  const counting = guest.memory.present(PageSet.empty(guest.memory.pageCount));
+  counting.catch(() => {});
   const encoder = options.codec?.createEncoder({
     pageSizeBytes: guest.memory.pageSizeBytes,
     cacheBytes: options.codecCacheBytes ?? CODEC_CACHE_BYTES,
   });
-  const connection = await connect(options, timeoutMs, signal).catch((error: unknown) => {
+  const connection = await connecting.catch((error: unknown) => {
     encoder?.close();
     throw error;
   });
@@ -60,7 +57,7 @@ export async function runSource(
   let tracking = false;
   try {
     const session = randomBytes(16).toString('hex');
-    const residentPages = await guest.memory.present(PageSet.empty(guest.memory.pageCount));
+    const residentPages = await counting;
     const composition = { guest, tracker: options.tracker, scanner: options.scanner, encoder };
     const digest = options.verify === false ? 'none' : sourceDigest(composition, connection);
     const hello = helloOf(options, session, residentPages, digest);
@@ -175,10 +172,6 @@ export async function runSource(
     encoder?.close();
     await link.connection.close();
   }
-}
-
-function connect(options: MigrationOptions, timeoutMs: number, signal: AbortSignal): Promise<Connection> {
-  return options.transport.connect(options.address, { timeoutMs, signal });
 }
 
 function helloOf(options: MigrationOptions, session: string, residentPages: number, digest: string): Hello {
