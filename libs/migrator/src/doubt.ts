@@ -26,7 +26,8 @@ const RETRY_MS = 50;
 /**
  * COMMIT left and RUNNING did not come. Asks the destination over new connections, and the fence where it does not
  * answer, until one of them knows.
- * @throws GodwitError `ERR_GODWIT_IN_DOUBT` when nobody knew within `reconnectMs`; the source stays frozen
+ * @throws GodwitError `ERR_GODWIT_GUEST_LOST` when it ran there and died; `ERR_GODWIT_IN_DOUBT` when nobody knew within
+ *   `reconnectMs`. The source stays frozen in both.
  */
 export async function settleDoubt(options: DoubtOptions): Promise<Settled> {
   const deadlineMs = options.clock.nowMs() + options.reconnectMs;
@@ -43,6 +44,14 @@ export async function settleDoubt(options: DoubtOptions): Promise<Settled> {
       return 'unknown';
     });
     if (verdict === 'not-started') return { fate: 'renounced' };
+    if (verdict === 'lost') {
+      throw new GodwitError(
+        'ERR_GODWIT_GUEST_LOST',
+        'the destination started the guest and died, and its newest writes with it; what stays frozen here is older: ' +
+          'resuming it is a rollback, and has to be asked for explicitly',
+        { cause: lastError },
+      );
+    }
     if (verdict === 'started') return { fate: 'started', startedAtNs: undefined, link: undefined };
     if (options.clock.nowMs() >= deadlineMs) break;
     await options.clock.delay(RETRY_MS);

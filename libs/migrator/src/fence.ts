@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 export type FenceVerdict =
   /** Proved: it did not start there and never will. The source may go on. */
   | 'not-started'
-  /** It did start there. */
+  /** It did start there, and runs. */
   | 'started'
+  /** It did start there, and that process is gone, with the guest's newest writes. */
+  | 'lost'
   /** Nothing is proved; the source stays frozen and asks again. */
   | 'unknown';
 
@@ -15,7 +17,7 @@ export type Fence = (session: string, epoch: number) => Promise<FenceVerdict>;
 /**
  * A fence for a destination whose process can be watched and that keeps a journal (`journalPath` of its options): once
  * the process is gone, a journal without a `started` line of the epoch proves that the guest never ran there, because
- * the line is written before the guest is started.
+ * the line is written before the guest is started; one with it means that the guest is lost.
  */
 export function journalFence(options: {
   readonly journalPath: string;
@@ -32,6 +34,6 @@ export function journalFence(options: {
     }
     // The last word counts: a guest that could not be let go after `started` was renounced after all.
     const words = journal.split('\n').filter((line) => line.startsWith(`${session} ${epoch} `));
-    return words.at(-1)?.endsWith(' started') ? 'started' : 'not-started';
+    return words.at(-1)?.endsWith(' started') ? 'lost' : 'not-started';
   };
 }

@@ -136,7 +136,16 @@ for (const kind of GUEST_KINDS) {
         await expectRunning(source);
       });
 
-      it('stays in doubt, frozen, when the destination is gone and nothing is proved', async () => {
+      it('says that the guest is lost when the destination died after it had started the guest', async () => {
+      const { source, destination, address, journalPath } = await scene(kind.name);
+      const act = () => destination.kill();
+      const proxy = await proxied(address, { on: 'RUNNING', deliver: false, cut: true, act });
+      const migrated = source.ask('migrate', { address: proxy.address, journalPath, destinationPid: destination.pid });
+      await expect(migrated).rejects.toMatchObject({ code: 'ERR_GODWIT_GUEST_LOST' });
+      expect((await source.ask('look', {})).running).toBe(false);
+    });
+
+    it('stays in doubt, frozen, when the destination is gone and nothing is proved', async () => {
         const { source, destination, address } = await scene(kind.name);
         const proxy = await proxied(address, {
           on: 'COMMIT',
