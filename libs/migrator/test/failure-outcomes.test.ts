@@ -137,15 +137,19 @@ for (const kind of GUEST_KINDS) {
       });
 
       it('says that the guest is lost when the destination died after it had started the guest', async () => {
-      const { source, destination, address, journalPath } = await scene(kind.name);
-      const act = () => destination.kill();
-      const proxy = await proxied(address, { on: 'RUNNING', deliver: false, cut: true, act });
-      const migrated = source.ask('migrate', { address: proxy.address, journalPath, destinationPid: destination.pid });
-      await expect(migrated).rejects.toMatchObject({ code: 'ERR_GODWIT_GUEST_LOST' });
-      expect((await source.ask('look', {})).running).toBe(false);
-    });
+        const { source, destination, address, journalPath } = await scene(kind.name);
+        const act = () => destination.kill();
+        const proxy = await proxied(address, { on: 'RUNNING', deliver: false, cut: true, act });
+        const migrated = source.ask('migrate', {
+          address: proxy.address,
+          journalPath,
+          destinationPid: destination.pid,
+        });
+        await expect(migrated).rejects.toMatchObject({ code: 'ERR_GODWIT_GUEST_LOST' });
+        expect((await source.ask('look', {})).running).toBe(false);
+      });
 
-    it('stays in doubt, frozen, when the destination is gone and nothing is proved', async () => {
+      it('stays in doubt, frozen, when the destination is gone and nothing is proved', async () => {
         const { source, destination, address } = await scene(kind.name);
         const proxy = await proxied(address, {
           on: 'COMMIT',
@@ -185,7 +189,7 @@ for (const kind of GUEST_KINDS) {
         const { source, destination } = await scene(kind.name);
         const { address } = await destination.ask('listen', { kind: kind.name, injectedFaults: atDestination });
         const [report, arrival] = await Promise.all([
-          source.ask('migrate', { address, injectedFaults: atSource, encode: false }),
+          source.ask('migrate', { address, injectedFaults: atSource, encode: false, strategy: 'rewritten' }),
           destination.ask('arrival', {}),
         ]);
         expect(report.verified).toBe(false);

@@ -9,32 +9,11 @@ import { tcp } from '@godwit/transport-tcp';
 import { createZeroPageScanner } from '@godwit/zeropage-simd';
 import { describe, expect, it } from 'vitest';
 import { type InjectedFaults, listenForGuests, type MigrationOptions, migrate } from '../src/index.ts';
+import { rewritten } from './host/rewritten.ts';
 import { PUMP_KINDS, progress } from './pump-kinds.ts';
 import { SimpleGuest } from './simple-guest.ts';
 
 const MIB = 2 ** 20;
-
-/** Every resident page is sent, and most of the working set is written again before the second round and the switchover. */
-function rewritten(guest: PortableGuest): Strategy {
-  const written = async (): Promise<void> => {
-    const { pageWrites } = guest.counters();
-    while (guest.counters().pageWrites < pageWrites + 500) await new Promise((resolve) => setImmediate(resolve));
-  };
-  return {
-    name: 'rewritten',
-    async *run(context) {
-      yield* [];
-      await context.trackWrites();
-      for (const collect of [context.presentPages, context.collectDirty]) {
-        const pages = PageSet.empty(guest.memory.pageCount);
-        await collect(pages);
-        await context.send(pages.toRuns(), { encode: false });
-        await written();
-      }
-      await context.switchover({ pending: PageSet.empty(guest.memory.pageCount), encode: false });
-    },
-  };
-}
 
 const transports: readonly { readonly name: string; readonly transport: Transport; readonly address: string }[] = [
   { name: 'TCP in TypeScript', transport: tcp({ backend: 'typescript' }), address: 'tcp://127.0.0.1:0' },

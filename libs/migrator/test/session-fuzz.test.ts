@@ -11,11 +11,14 @@ import { MutatingProxy, type Mutation, type RecordedFrame } from './mutating-pro
 import { PUMP_KINDS, type PumpKind, progress, titleOf } from './pump-kinds.ts';
 import { SeededRandom } from './seeded-random.ts';
 
-/** Sessions that were sound until a byte was changed. Bounded and seeded: the same every time but for the guest's own pace. */
+/**
+ * Sessions that were sound until a byte was changed. Bounded and seeded: the same every time but for the guest's own pace.
+ * `GODWIT_FUZZ_SEED` and `GODWIT_FUZZ_RUNS` make it another and a longer one.
+ */
 
-const SEED = 20_260_703;
-const LIVE_RUNS = 150;
-const REPLAYS = 200;
+const SEED = Number(process.env.GODWIT_FUZZ_SEED ?? 20_260_703);
+const LIVE_RUNS = Number(process.env.GODWIT_FUZZ_RUNS ?? 120);
+const REPLAYS = LIVE_RUNS;
 const TIMEOUT_MS = 200;
 
 interface Landing {

@@ -2,13 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { createXbzrleCodec } from '@godwit/codec-xbzrle';
 import { recencyOrder } from '@godwit/dirty-tracker';
-import type { Guest } from '@godwit/ports';
+import type { Guest, Strategy } from '@godwit/ports';
 import { preCopy, stopAndCopy } from '@godwit/strategies';
 import { tcp } from '@godwit/transport-tcp';
 import { createZeroPageScanner } from '@godwit/zeropage-simd';
 import { type Destination, journalFence, listenForGuests, migrate } from '../../src/index.ts';
 import { type GuestKind, guestKind } from './guest-kinds.ts';
 import type { HostRequestName, HostRequests } from './requests.ts';
+import { rewritten } from './rewritten.ts';
 
 let kind: GuestKind | undefined;
 let guest: Guest | undefined;
@@ -31,6 +32,11 @@ function isAlive(pid: number): boolean {
 function present<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`this host has no ${what}`);
   return value;
+}
+
+function strategyOf(name: HostRequests['migrate']['params']['strategy'], moving: Guest): Strategy {
+  if (name === 'rewritten') return rewritten(moving);
+  return name === 'stop-and-copy' ? stopAndCopy() : preCopy({ order: recencyOrder() });
 }
 
 const handlers: Handlers = {
@@ -65,7 +71,7 @@ const handlers: Handlers = {
         tracker,
         scanner: createZeroPageScanner(),
         ...(encode === false ? {} : { codec: createXbzrleCodec() }),
-        strategy: strategy === 'stop-and-copy' ? stopAndCopy() : preCopy({ order: recencyOrder() }),
+        strategy: strategyOf(strategy, moving),
         transport: tcp(link),
         budget: { totalMs: 5000, downtimeMs: 50 },
         signal: controller.signal,

@@ -20,7 +20,7 @@ export interface HostRequests {
   migrate: {
     readonly params: {
       readonly address: string;
-      readonly strategy?: 'pre-copy' | 'stop-and-copy';
+      readonly strategy?: 'pre-copy' | 'stop-and-copy' | 'rewritten';
       readonly encode?: boolean;
       readonly linkBytesPerSecond?: number;
       readonly token?: string;
