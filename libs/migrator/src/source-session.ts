@@ -316,7 +316,7 @@ function reportOf(parts: ReportParts): MigrationReport {
       verified: verification.verification?.mismatchedPages === 0,
       verifyMs: verification.ms,
       ...(verification.verification === undefined
-        ? { verifyError: String(verification.error) }
+        ? { verifyError: inWords(verification.error) }
         : { mismatchedPages: verification.verification.mismatchedPages }),
     }),
     budget: judgeBudget(options.budget, { totalMs, downtimeMs: moved.blackoutMs }),
@@ -329,4 +329,9 @@ function reportOf(parts: ReportParts): MigrationReport {
     },
     host: hostFacts(),
   };
+}
+
+function inWords(error: unknown): string {
+  if (isGodwitError(error)) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
 }

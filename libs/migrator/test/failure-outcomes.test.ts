@@ -109,6 +109,33 @@ for (const kind of GUEST_KINDS) {
         await expectRunning(destination);
       });
 
+      it('compares over another connection when the first is cut in the digest', async () => {
+        const { source, destination, address } = await scene(kind.name);
+        const proxy = await proxied(address, { on: 'DIGEST_END', deliver: false, cut: true });
+        const [report, arrival] = await Promise.all([
+          source.ask('migrate', { address: proxy.address }),
+          destination.ask('arrival', {}),
+        ]);
+        expect(report).toMatchObject({ verified: true, mismatchedPages: 0 });
+        expect(arrival.mismatchedPages).toBe(0);
+        await expectRunning(destination);
+      });
+
+      it('says that nothing was compared, and starts nothing, when the destination is killed after RUNNING', async () => {
+        const { source, destination, address } = await scene(kind.name);
+        const proxy = await proxied(address, {
+          on: 'DIGEST_END',
+          deliver: false,
+          cut: true,
+          act: () => destination.kill(),
+        });
+        const report = await source.ask('migrate', { address: proxy.address, reconnectMs: 200 });
+        expect(report.verified).toBe(false);
+        expect(report.verifyError).toContain('ERR_GODWIT');
+        // It took its newest writes with it: going back is for the caller to decide.
+        expect((await source.ask('look', {})).running).toBe(false);
+      });
+
       it('goes on at the source when the connection is cut with COMMIT lost', async () => {
         const { source, destination, address } = await scene(kind.name);
         const proxy = await proxied(address, { on: 'COMMIT', deliver: false, cut: true });
