@@ -1,6 +1,7 @@
 /**
  * The ports of Godwit: the types that guests, transports, codecs, trackers and strategies meet at, the table of error
- * codes, and (in `include/`) the C header of the native capsules. It depends on nothing.
+ * codes, `guestOver`, which makes a guest of the least that must be said, and (in `include/`) the C header of the native
+ * capsules. It depends on nothing.
  *
  * @example
  * import { GodwitError, isGodwitError, type Guest } from '@godwit/ports';
@@ -16,6 +17,8 @@ export * from './error.ts';
 export * from './error-codes.ts';
 export * from './events.ts';
 export * from './guest.ts';
+export type { GuestBytes } from './guest-bytes.ts';
+export * from './guest-over.ts';
 export * from './page-bitmap.ts';
 export * from './page-order.ts';
 export * from './report.ts';
