@@ -1,5 +1,4 @@
-import { PageSet } from '@godwit/page-set';
-import { GodwitError, type Guest } from '@godwit/ports';
+import { type Guest, guestOver } from '@godwit/ports';
 import { checkStamps, decodeSteps, encodeSteps, PAGE_BYTES, STATE_BYTES, type StampingProgram } from './stamping.ts';
 
 /**
@@ -8,41 +7,18 @@ import { checkStamps, decodeSteps, encodeSteps, PAGE_BYTES, STATE_BYTES, type St
  * tracker compares.
  */
 export function ownMappingGuest(program: StampingProgram): Guest {
-  const { memory: bytes } = program;
-  const [kind, pageSizeBytes, pageCount] = ['own-mapping', PAGE_BYTES, bytes.length / PAGE_BYTES];
-  const present: Guest['memory']['present'] = async (into) => PageSet.of(into).addRun(0, pageCount).count();
-  let closed = false;
-  const checkOpen = (): void => {
-    if (closed) throw new GodwitError('ERR_GODWIT_CLOSED');
-  };
-  const close = async (): Promise<void> => {
-    program.stop();
-    closed = true;
-  };
-  return {
-    kind,
-    backend: 'typescript',
-    memory: { pageSizeBytes, pageCount, bytes, present },
+  return guestOver({
+    kind: 'own-mapping',
+    workload: 'stamping',
+    bytes: program.memory,
+    pageSizeBytes: PAGE_BYTES,
+    pause: () => program.stop(),
+    resume: () => program.start(),
     stateBytesMax: STATE_BYTES,
-    get running() {
-      return program.running;
-    },
-    describe: () => ({ kind, memoryBytes: bytes.length, pageSizeBytes, workload: 'stamping', config: {} }),
-    pause: async () => program.stop(),
-    resume: async () => {
-      checkOpen();
-      program.start();
-    },
-    saveState: async () => {
-      checkOpen();
-      return encodeSteps(program.steps);
-    },
-    loadState: async (state) => {
+    saveState: () => encodeSteps(program.steps),
+    loadState: (state) => {
       program.steps = decodeSteps(state);
     },
-    announce: async () => {},
-    selfCheck: async () => checkStamps(bytes, program.steps),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+    selfCheck: () => checkStamps(program.memory, program.steps),
+  });
 }
