@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_guest_programs::Plan;
+use godwit_nic_sim::polling_thread::{pin_to, sleep_exactly, wake_early};
 use godwit_ports::CapsuleError;
 
 use crate::gate::Gate;
@@ -57,27 +58,17 @@ pub struct Surroundings {
 /// The life of a processor's thread.
 pub fn live(processors: &dyn Processors, index: usize, cpu: Option<usize>, surroundings: &Surroundings) {
     let Surroundings { gate, .. } = surroundings;
-    pin(cpu);
-    // SAFETY: changes nothing but how exactly sleeps of this thread end.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+    // Where the processor does not exist or is not ours, the thread runs where it may.
+    let _ = cpu.is_none_or(pin_to);
+    sleep_exactly();
+    // The usual weight: a guest that never waits must not starve its host.
+    wake_early(0);
     gate.enlist(index, processors.immediate_exit(index));
     while gate.pass(index) {
         match catch_unwind(AssertUnwindSafe(|| processors.run_until_stopped(index, surroundings))) {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => gate.fail(format!("processor {index}: {reason}")),
             Err(_) => gate.fail(format!("processor {index}: its host failed")),
-        }
-    }
-}
-
-fn pin(cpu: Option<usize>) {
-    if let Some(cpu) = cpu {
-        // SAFETY: all zero is the empty set of processors; CPU_SET checks its bounds; the call changes this thread only.
-        unsafe {
-            let mut set: libc::cpu_set_t = std::mem::zeroed();
-            libc::CPU_SET(cpu, &mut set);
-            // Where the processor does not exist or is not ours, the thread runs where it may.
-            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
         }
     }
 }

@@ -17,6 +17,7 @@ mod dirty_marks_tests;
 mod frame_backlog;
 mod frame_ring;
 mod guest_dma;
+pub mod polling_thread;
 mod shared_mapping;
 
 pub use announcement::{ANNOUNCEMENT_FRAME_BYTES, announcement_frame, announcement_mac};

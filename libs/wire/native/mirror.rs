@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use godwit_nic_sim::polling_thread::sleep_exactly;
 use godwit_nic_sim::{Cable, MAX_FRAME_BYTES, NIC_PORT_COUNT, announcement_frame};
 
-use crate::clock::{now_ns, sleep_exactly, sleep_until};
+use crate::clock::{now_ns, sleep_until};
 use crate::test_frame::Mac;
 
 const POLL_INTERVAL_NS: u64 = 20_000;
