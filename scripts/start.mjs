@@ -5,7 +5,11 @@ import { ROOT } from './root.mjs';
 import { SetupFailure, setUp } from './setup.mjs';
 
 const NATIVE_JOB = ['main'];
-const PORTABLE_JOB = ['migrate', '--guest', 'portable', '--workload', 'appmembench', '--memory', '64MiB'];
+// A writer that the portable path can follow, and a downtime that JavaScript's collector does not break.
+const PORTABLE_JOB =
+  'migrate --guest portable --memory 256MiB --resident 64MiB --workload appmembench --working-set 4MiB --page-rate 1k --budget-downtime 25'.split(
+    ' ',
+  );
 
 async function start(jobArguments) {
   const native = await setUp();

@@ -24,6 +24,8 @@ export interface GuestPlace {
 export interface GuestKind {
   /** Whether its guests have a network card. */
   readonly network: boolean;
+  /** Whether its guests offer native capsules, and so are moved by the native pump. */
+  readonly capsules: boolean;
   /** No guest of the kind has more memory. */
   readonly memoryBytesMax: number;
   /** Nothing, or why there can be none here. */
@@ -40,6 +42,7 @@ const PAGE_BYTES = 4096;
 export const GUEST_KINDS: Readonly<Record<string, GuestKind>> = {
   kvm: {
     network: true,
+    capsules: true,
     memoryBytesMax: 63 * GIB,
     missing: async () => {
       const { kvmAvailability } = await import('@godwit/guest-kvm');
@@ -51,6 +54,7 @@ export const GUEST_KINDS: Readonly<Record<string, GuestKind>> = {
   },
   arena: {
     network: true,
+    capsules: true,
     memoryBytesMax: 63 * GIB,
     missing: async () => {
       const { arenaAvailability } = await import('@godwit/guest-arena');
@@ -62,6 +66,7 @@ export const GUEST_KINDS: Readonly<Record<string, GuestKind>> = {
   },
   portable: {
     network: false,
+    capsules: false,
     memoryBytesMax: 4 * GIB,
     missing: async () => undefined,
     create: async (options) => (await import('@godwit/guest-portable')).createPortableGuest(portableOptions(options)),

@@ -1,10 +1,12 @@
-import type { Budget, MigrationEvent, MigrationReport, SelfCheck } from '@godwit/ports';
+import type { Backend, Budget, MigrationEvent, MigrationReport, SelfCheck } from '@godwit/ports';
 import type { GuestOptions, GuestPlace } from './guest-kinds.ts';
 
 /** How a host talks to others. */
 export interface HostLink {
   readonly transport: string;
   readonly linkBytesPerSecond?: number;
+  /** What drives the transport. */
+  readonly driver: Backend;
   readonly xbzrle: boolean;
   readonly xbzrleCacheBytes: number;
 }

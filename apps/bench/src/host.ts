@@ -133,8 +133,9 @@ export class Host {
   }
 
   #transport(link: HostLink): ReturnType<TransportKind['make']> {
-    const made = this.#transports.get(link.transport) ?? transportNamed(link.transport).make(link.linkBytesPerSecond);
-    this.#transports.set(link.transport, made);
+    const { transport, linkBytesPerSecond, driver } = link;
+    const made = this.#transports.get(transport) ?? transportNamed(transport).make(linkBytesPerSecond, driver);
+    this.#transports.set(transport, made);
     return made;
   }
 }

@@ -3,7 +3,7 @@ import { judgeBudget } from '@godwit/migrator';
 import { GodwitError, isGodwitError, type MigrationEvent, type MigrationReport } from '@godwit/ports';
 import type { WindowReport, WireProcess } from '@godwit/wire';
 import type { BenchRun } from './bench-document.ts';
-import type { GuestPlace } from './guest-kinds.ts';
+import { GUEST_KINDS, type GuestPlace } from './guest-kinds.ts';
 import type { HostLink } from './host-commands.ts';
 import { HostProcess } from './host-process.ts';
 import { quietWindow, startOutsideWorld, untilTrafficFlows } from './outside-world.ts';
@@ -162,9 +162,10 @@ function guestPlace({ placement, guest }: Scenario, cablePath: string | undefine
   };
 }
 
-function hostLink({ transport, linkBytesPerSecond, xbzrle, xbzrleCacheBytes }: Scenario): HostLink {
+function hostLink({ guestKind, transport, linkBytesPerSecond, xbzrle, xbzrleCacheBytes }: Scenario): HostLink {
   return {
     transport,
+    driver: GUEST_KINDS[guestKind]?.capsules === true ? 'native' : 'typescript',
     ...(linkBytesPerSecond !== undefined && { linkBytesPerSecond }),
     xbzrle,
     xbzrleCacheBytes,

@@ -1,4 +1,4 @@
-import type { Transport } from '@godwit/ports';
+import type { Backend, Transport } from '@godwit/ports';
 import { memoryTransport } from '@godwit/transport-memory';
 import { tcp } from '@godwit/transport-tcp';
 
@@ -10,7 +10,8 @@ export interface TransportKind {
   readonly betweenProcesses: boolean;
   /** Where a destination listens. */
   readonly address: string;
-  make(linkBytesPerSecond: number | undefined): Transport;
+  /** `driver`: whether the pump drives it from native code, or from TypeScript, to which a TypeScript one is nearer. */
+  make(linkBytesPerSecond: number | undefined, driver: Backend): Transport;
 }
 
 /** The transports by the names that `--transport` knows. */
@@ -19,7 +20,11 @@ export const TRANSPORTS: Readonly<Record<string, TransportKind>> = {
     capped: true,
     betweenProcesses: true,
     address: 'tcp://127.0.0.1:0',
-    make: (linkBytesPerSecond) => tcp(linkBytesPerSecond === undefined ? {} : { linkBytesPerSecond }),
+    make: (linkBytesPerSecond, driver) =>
+      tcp({
+        ...(linkBytesPerSecond !== undefined && { linkBytesPerSecond }),
+        ...(driver === 'typescript' && { backend: driver }),
+      }),
   },
   memory: {
     capped: false,
