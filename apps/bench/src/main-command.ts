@@ -70,7 +70,7 @@ async function bestGuestKind(output: Output): Promise<string> {
   for (const [name, kind] of Object.entries(GUEST_KINDS)) {
     const reason = await kind.missing();
     if (reason === undefined) {
-      for (const lack of missing) output.progress.note(`${lack}; taking a ${name} guest`);
+      for (const lack of missing) output.progress.note(`${lack}; taking one of kind ${name}`);
       return name;
     }
     missing.push(`no ${name} guest here: ${reason}`);

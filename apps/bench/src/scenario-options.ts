@@ -56,7 +56,9 @@ export function addScenarioOptions(command: Command): Command {
   const pin = defaultPlacement(cores);
   return command
     .option('--guest <kind>', 'kind of guest: kvm, arena, portable', 'kvm')
-    .option('--memory <bytes>', 'memory of the guest', reader(parseBytes), 8 * 2 ** 30)
+    .addOption(
+      new Option('--memory <bytes>', 'memory of the guest').argParser(reader(parseBytes)).default(8 * 2 ** 30, '8GiB'),
+    )
     .option('--resident <bytes>', 'populated memory (default: 256MiB, or half of the memory)', reader(parseBytes))
     .addOption(
       choice('--content <kind>', 'what populated memory holds', ['zero', 'text', 'code', 'random', 'mixed'], 'random'),
@@ -95,7 +97,11 @@ export function addScenarioOptions(command: Command): Command {
     )
     .option('--delay <time>', 'latency of the emulated link; none, for now', reader(readDelay), 0)
     .addOption(choice('--xbzrle <switch>', 'send pages again as deltas', ['on', 'off'], 'off'))
-    .option('--xbzrle-cache <bytes>', 'memory for what was sent last', reader(parseBytes), 64 * 2 ** 20)
+    .addOption(
+      new Option('--xbzrle-cache <bytes>', 'memory for what was sent last')
+        .argParser(reader(parseBytes))
+        .default(64 * 2 ** 20, '64MiB'),
+    )
     .option('--budget-total <ms>', 'total migration time allowed', reader(parseMilliseconds), 2000)
     .option('--budget-downtime <ms>', 'downtime allowed', reader(parseMilliseconds), 10)
     .option('--runs <count>', 'repetitions', reader(integerBetween(1, 10_000)), 5)
