@@ -1,3 +1,4 @@
+import type { InjectedFaults } from '@godwit/migrator';
 import type { Backend, Budget, MigrationEvent, MigrationReport, SelfCheck } from '@godwit/ports';
 import type { GuestOptions, GuestPlace } from './guest-kinds.ts';
 
@@ -9,6 +10,8 @@ export interface HostLink {
   readonly driver: Backend;
   readonly xbzrle: boolean;
   readonly xbzrleCacheBytes: number;
+  /** Defects on purpose. */
+  readonly injectedFaults?: InjectedFaults;
 }
 
 /** Which of a host's guests: the one it made, or the one that came. */

@@ -67,6 +67,7 @@ export class Host {
     this.#destination = await listenForGuests({
       transport: this.#transport(link),
       address: transportKind.address,
+      ...(link.injectedFaults && { injectedFaults: link.injectedFaults }),
       codecs: await codecs(link),
       createGuest: async (description) => {
         if (description.kind !== kind) {
@@ -102,6 +103,7 @@ export class Host {
         strategy: strategyNamed(strategy),
         budget,
         verify,
+        ...(link.injectedFaults && { injectedFaults: link.injectedFaults }),
         ...(codec && { codec, codecCacheBytes: link.xbzrleCacheBytes }),
         ...(link.linkBytesPerSecond !== undefined && { linkBytesPerSecond: link.linkBytesPerSecond }),
       });

@@ -6,6 +6,7 @@ import type { BenchRun } from './bench-document.ts';
 import { GUEST_KINDS, type GuestPlace } from './guest-kinds.ts';
 import type { HostLink } from './host-commands.ts';
 import { HostProcess } from './host-process.ts';
+import { INJECTED_FAULTS } from './injected-faults.ts';
 import { quietWindow, startOutsideWorld, untilTrafficFlows } from './outside-world.ts';
 import { formatPlacement } from './placement.ts';
 import { peakResidentBytes } from './process-memory.ts';
@@ -162,13 +163,16 @@ function guestPlace({ placement, guest }: Scenario, cablePath: string | undefine
   };
 }
 
-function hostLink({ guestKind, transport, linkBytesPerSecond, xbzrle, xbzrleCacheBytes }: Scenario): HostLink {
+function hostLink(scenario: Scenario): HostLink {
+  const { guestKind, transport, linkBytesPerSecond, xbzrle, xbzrleCacheBytes, injectedFault } = scenario;
+  const faults = injectedFault === undefined ? undefined : INJECTED_FAULTS[injectedFault];
   return {
     transport,
     driver: GUEST_KINDS[guestKind]?.capsules === true ? 'native' : 'typescript',
     ...(linkBytesPerSecond !== undefined && { linkBytesPerSecond }),
     xbzrle,
     xbzrleCacheBytes,
+    ...(faults && { injectedFaults: faults }),
   };
 }
 

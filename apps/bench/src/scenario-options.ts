@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { GUEST_KINDS } from './guest-kinds.ts';
+import { INJECTED_FAULTS } from './injected-faults.ts';
 import { defaultPlacement, formatPlacement, type Placement, parsePlacement } from './placement.ts';
 import {
   integerBetween,
@@ -43,6 +44,7 @@ export interface ScenarioFlags {
   readonly warm: boolean;
   readonly vcpus: number;
   readonly pin: Placement;
+  readonly inject?: string;
 }
 
 /** Frames offered where a forwarder runs and nothing else is said. */
@@ -115,6 +117,7 @@ export function addScenarioOptions(command: Command): Command {
         .argParser(reader((text) => parsePlacement(text, cores)))
         .default(pin, formatPlacement(pin)),
     )
+    .option('--inject <fault>', `a defect on purpose: ${Object.keys(INJECTED_FAULTS).join(', ')}`)
     .option('--no-warm', 'do not touch and free memory right before each run');
 }
 
@@ -148,6 +151,7 @@ export function scenarioFrom(flags: ScenarioFlags): Scenario {
     runs: flags.runs,
     repeatsMax: flags.repeats,
     verify: flags.verify,
+    ...(flags.inject !== undefined && { injectedFault: flags.inject }),
     warm: flags.warm,
     placement: flags.pin,
   });

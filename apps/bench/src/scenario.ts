@@ -1,5 +1,6 @@
 import type { Budget } from '@godwit/ports';
 import { GUEST_KINDS, type GuestOptions } from './guest-kinds.ts';
+import { INJECTED_FAULTS } from './injected-faults.ts';
 import type { Placement } from './placement.ts';
 import { formatBytes } from './quantities.ts';
 import { STRATEGIES } from './strategies.ts';
@@ -38,6 +39,8 @@ export interface Scenario {
   readonly verify: boolean;
   readonly warm: boolean;
   readonly placement: Placement;
+  /** A defect on purpose, by its name. */
+  readonly injectedFault?: string;
 }
 
 /**
@@ -49,6 +52,7 @@ export function checkScenario(scenario: Scenario): Scenario {
   oneOf('--guest', guestKind, GUEST_KINDS);
   oneOf('--strategy', strategy, STRATEGIES);
   oneOf('--transport', transport, TRANSPORTS);
+  if (scenario.injectedFault !== undefined) oneOf('--inject', scenario.injectedFault, INJECTED_FAULTS);
   const memoryBytesMax = GUEST_KINDS[guestKind]?.memoryBytesMax ?? 0;
   if (guest.memoryBytes > memoryBytesMax) {
     throw new UsageError(`a guest of kind ${guestKind} has at most ${formatBytes(memoryBytesMax)}: --memory`);

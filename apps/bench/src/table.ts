@@ -47,7 +47,8 @@ export function describeScenario(scenario: Scenario): string {
     `${describeWorkload(scenario)}${offered}\n` +
     `${scenario.strategy} over ${scenario.transport}, link ${formatLink(scenario.linkBytesPerSecond)}, ` +
     `xbzrle ${scenario.xbzrle ? 'on' : 'off'}, seed ${guest.seed}, memory ${scenario.warm ? 'warmed' : 'not warmed'}, ` +
-    `pinned: ${formatPlacement(scenario.placement)}`
+    `pinned: ${formatPlacement(scenario.placement)}` +
+    (scenario.injectedFault === undefined ? '' : `, injected: ${scenario.injectedFault}`)
   );
 }
 

@@ -41,6 +41,7 @@ function bench(args: readonly string[], killWhen?: (stderr: string) => boolean):
 const PATIENT = ['--budget-total', '60000', '--budget-downtime', '30000', '--runs', '1', '--no-warm', '--pin', 'none'];
 
 const WORKLOADS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  arena: [['--memory', '256MiB', '--resident', '64MiB', '--workload', 'l2fwd', '--offered', '10kpps']],
   kvm: [
     ['--memory', '256MiB', '--resident', '64MiB', '--workload', 'l2fwd', '--offered', '10kpps'],
     [
@@ -105,6 +106,32 @@ describe.skipIf(!BUILT)(`the command line${BUILT ? '' : ' (skipped: not built)'}
     expect(stdout).toBe('');
   });
 });
+
+/** A small writer that is always writing, so that what is lost, torn or stale shows. */
+const WRITER = [
+  ...['--memory', '128MiB', '--resident', '24MiB', '--workload', 'appmembench'],
+  ...['--working-set', '4MiB', '--page-rate', '100k', '--runs', '1', '--no-warm', '--quiet', '--json', '-'],
+];
+
+for (const kind of ['kvm', 'arena', 'portable']) {
+  const missing = await GUEST_KINDS[kind]?.missing();
+  const why = BUILT ? missing : 'not built';
+  const label = `the verdict on a ${kind} guest${why === undefined ? '' : ` (skipped: ${why})`}`;
+  describe.skipIf(why !== undefined)(label, () => {
+    it.each(['lost-pages', 'torn-page', 'stale-page'])('turns red by verification: %s', async (fault) => {
+      const { code, stdout } = await bench(['migrate', '--guest', kind, ...WRITER, '--inject', fault]);
+      expect(JSON.parse(stdout)).toMatchObject({ verified: false });
+      expect(code).toBe(1);
+    });
+
+    it("turns red by the guest's own check where nothing was verified", async () => {
+      const args = ['migrate', '--guest', kind, ...WRITER, '--no-verify', '--inject', 'lost-pages'];
+      const { code, stdout } = await bench(args);
+      expect(JSON.parse(stdout)).toMatchObject({ selfChecked: false });
+      expect(code).toBe(1);
+    });
+  });
+}
 
 for (const [kind, runs] of Object.entries(WORKLOADS)) {
   const missing = await GUEST_KINDS[kind]?.missing();
