@@ -55,7 +55,8 @@ impl SourcePump {
         epoch: u64,
     ) -> Result<Switchover, SwitchoverFailure> {
         let mut timing = Switchover::default();
-        if approach && self.parts.dirty.is_some() {
+        // A page can only be torn that has changed since it was sent: that fault needs a last dirty set worth the name.
+        if approach && self.parts.dirty.is_some() && self.parts.torn.is_none() {
             timing.approach = self.approach(pending, encode).map_err(SwitchoverFailure::Resumed)?;
         }
         let paused_at = self.now_ns();
