@@ -2,7 +2,24 @@
 
 use godwit_ports::{CapsuleError, Coded, CodedPage};
 
-use crate::frame::u32_at;
+use crate::frame::{BODY_BYTES_MAX, u32_at};
+
+/// Cuts a batch into what fits into one frame each.
+pub fn frames<'a, 'b>(mut deltas: &'b [&'a CodedPage]) -> impl Iterator<Item = &'b [&'a CodedPage]> {
+    std::iter::from_fn(move || {
+        let mut body_bytes = 4;
+        let fitting = deltas
+            .iter()
+            .take_while(|delta| {
+                body_bytes += 8 + delta.length_bytes as usize;
+                body_bytes <= BODY_BYTES_MAX
+            })
+            .count();
+        let (frame, rest) = deltas.split_at(fitting);
+        deltas = rest;
+        (!frame.is_empty()).then_some(frame)
+    })
+}
 
 /// The body of DELTA.
 pub fn encode(deltas: &[&CodedPage], encoded: &[u8], body: &mut Vec<u8>) {
@@ -89,5 +106,19 @@ mod tests {
             Err(CapsuleError::Malformed)
         );
         assert_eq!(decode(&[], 10, 4096, &mut coded), Err(CapsuleError::Malformed));
+    }
+
+    #[test]
+    fn no_frame_is_longer_than_the_protocol_allows() {
+        let pages: Vec<CodedPage> = (0..1200)
+            .map(|page| CodedPage::new(page, Coded::Delta, 0, 4095))
+            .collect();
+        let deltas: Vec<&CodedPage> = pages.iter().collect();
+        let cut: Vec<usize> = frames(&deltas).map(<[_]>::len).collect();
+        assert_eq!(cut.iter().sum::<usize>(), 1200);
+        for count in cut {
+            assert!(count > 0 && 4 + count * (8 + 4095) <= BODY_BYTES_MAX);
+        }
+        assert_eq!(frames(&[]).count(), 0);
     }
 }

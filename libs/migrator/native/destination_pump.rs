@@ -79,20 +79,15 @@ impl DestinationPump {
 
     /// Until the guest runs here, or something fails; then it will never run here, and the source is told why.
     pub fn run(&mut self) -> Result<Arrival, PumpError> {
-        let epoch = self.parts.epoch;
         let arrived = self.receive_all();
-        match &arrived {
-            Err(error) if error.code != "ERR_GODWIT_PEER_FAILED" => {
-                self.parts.gate.renounce(epoch)?;
+        if let Err(error) = &arrived {
+            self.parts.gate.renounce(self.parts.epoch);
+            if error.code != "ERR_GODWIT_PEER_FAILED" {
                 let reason = error.to_string();
+                let reason = &reason.as_bytes()[..reason.len().min(1024)];
                 // The source may be gone; then nobody is left to be told.
-                let _ = self
-                    .parts
-                    .link
-                    .send(FrameType::Failed, &reason.as_bytes()[..reason.len().min(1024)], &[]);
+                let _ = self.parts.link.send(FrameType::Failed, reason, &[]);
             }
-            Err(_) => drop(self.parts.gate.renounce(epoch)?),
-            Ok(_) => {}
         }
         arrived
     }
@@ -158,17 +153,17 @@ impl DestinationPump {
     }
 
     fn start(&mut self, epoch: u64, arrival: &mut Arrival) -> Result<(), PumpError> {
-        if !self.parts.gate.start(epoch)? {
+        let execution = &self.parts.execution;
+        let let_go = || {
+            let resumed = execution.resume();
+            resumed.map_err(|error| PumpError::local(error, "starting the guest after COMMIT"))?;
+            Ok(monotonic_ns())
+        };
+        let Some(started_at_ns) = self.parts.gate.start(epoch, let_go)? else {
             return Err(PumpError::protocol("COMMIT for an epoch that was renounced"));
-        }
-        if let Err(error) = self.parts.execution.resume() {
-            // It never ran, so the source may still have it back.
-            self.parts.gate.take_back(epoch)?;
-            return Err(PumpError::local(error, "starting the guest after COMMIT"));
-        }
+        };
         arrival.epoch = epoch;
-        arrival.started_at_ns = monotonic_ns();
-        self.parts.gate.note_start(arrival.started_at_ns);
+        arrival.started_at_ns = started_at_ns;
         // Both only tell others; the guest runs, so neither's failure may end it.
         let _ = self.parts.execution.announce();
         let mut body = [0; 24];
@@ -219,7 +214,7 @@ impl DestinationPump {
             // SAFETY: a checked page of the memory; the copy is a page long.
             unsafe { std::ptr::copy_nonoverlapping(old.as_ptr(), self.page_at(page), self.page_size_bytes) };
         }
-        self.hash_installed_runs();
+        self.hash_runs(|_| true);
         Ok(page_count)
     }
 
@@ -236,15 +231,7 @@ impl DestinationPump {
             // SAFETY: a checked page of the memory; the copy is a page long.
             unsafe { std::ptr::copy_nonoverlapping(old.as_ptr(), self.page_at(page), self.page_size_bytes) };
         }
-        if let Some(hashes) = &mut self.hashes {
-            for run in &self.runs {
-                for page in run.first_page..run.first_page + run.page_count {
-                    if hashes.get(page) != 0 {
-                        hashes.set(page, 0);
-                    }
-                }
-            }
-        }
+        self.hash_runs(|hash_before| hash_before != 0);
         Ok(page_count)
     }
 
@@ -284,24 +271,27 @@ impl DestinationPump {
             // SAFETY: a checked page of the memory; the copy is a page long.
             unsafe { std::ptr::copy_nonoverlapping(old.as_ptr(), self.page_at(page), self.page_size_bytes) };
         }
-        self.hash_installed_runs();
+        self.hash_runs(|_| true);
         Ok(self.coded.len() as u64)
     }
 
-    /// Hashes what memory holds now, not what was received: only that notices an installation that went wrong.
-    fn hash_installed_runs(&mut self) {
+    /// Hashes what memory holds now, not what was received: only that notices an installation that went wrong. `wanted`
+    /// tells by the hash of before: a page that was zero and is told to be zero was not touched, and is not read either.
+    fn hash_runs(&mut self, wanted: impl Fn(u64) -> bool) {
         let Some(hashes) = &mut self.hashes else { return };
-        for run in &self.runs {
-            for page in run.first_page..run.first_page + run.page_count {
-                let bytes = self
-                    .parts
-                    .memory
-                    .base()
-                    .wrapping_add(page as usize * self.page_size_bytes);
-                // SAFETY: a checked page of the memory; the guest does not run yet.
-                let hash = unsafe { hash_page(bytes, self.page_size_bytes) };
-                hashes.set(page, if hash == self.zero_page_hash { 0 } else { hash });
-            }
+        let pages = self
+            .runs
+            .iter()
+            .flat_map(|run| run.first_page..run.first_page + run.page_count);
+        for page in pages.filter(|&page| wanted(hashes.get(page))).collect::<Vec<_>>() {
+            let bytes = self
+                .parts
+                .memory
+                .base()
+                .wrapping_add(page as usize * self.page_size_bytes);
+            // SAFETY: a checked page of the memory; the guest does not run yet.
+            let hash = unsafe { hash_page(bytes, self.page_size_bytes) };
+            hashes.set(page, if hash == self.zero_page_hash { 0 } else { hash });
         }
     }
 

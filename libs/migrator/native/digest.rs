@@ -150,7 +150,8 @@ impl DestinationPump {
                 }
             }
         }
-        let hashes = self.hashes.take().ok_or_else(not_agreed)?;
+        // They stay: should the answer get lost, the source asks again over another connection.
+        let hashes = self.hashes.as_ref().ok_or_else(not_agreed)?;
         // Pages that hold something here and are zero, or not there, at the source.
         if hashes.nonzero_count() != verification.compared_pages || verification.mismatched_pages > 0 {
             for page in 0..page_count {

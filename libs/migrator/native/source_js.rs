@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use godwit_ports::{ChannelTable, CodecTable, DirtyTable, ExecutionTable, JsCapsule, MemoryTable, ScannerTable};
@@ -44,6 +44,7 @@ pub struct SourceCounters {
     pub delta_pages: f64,
     pub unchanged_pages: f64,
     pub delta_bytes: f64,
+    pub zero_bytes: f64,
     pub wire_bytes: f64,
 }
 
@@ -113,6 +114,8 @@ pub struct NativeSourcePump {
     cancellation: Arc<Cancellation>,
     tally: Arc<Tally>,
     channel: Mutex<JsCapsule<ChannelTable>>,
+    /// Over connections that were left for another.
+    bytes_sent_before: AtomicU64,
     timeout_ms: u32,
 }
 
@@ -155,6 +158,7 @@ impl NativeSourcePump {
             cancellation,
             tally,
             channel: Mutex::new(JsCapsule(channel)),
+            bytes_sent_before: AtomicU64::new(0),
             timeout_ms: options.timeout_ms,
         })
     }
@@ -248,7 +252,9 @@ impl NativeSourcePump {
     #[napi]
     pub fn relink(&self, channel: JsCapsule<ChannelTable>, frames_sent: u32, frames_received: u32) {
         let link = Link::new(channel.0.clone(), self.timeout_ms, frames_sent, frames_received);
-        *lock(&self.channel) = channel;
+        let left = std::mem::replace(&mut *lock(&self.channel), channel);
+        self.bytes_sent_before
+            .fetch_add(left.0.counters().bytes_sent, Ordering::Relaxed);
         lock(&self.pump).parts.link = link;
     }
 
@@ -277,7 +283,9 @@ impl NativeSourcePump {
             delta_pages: count(&self.tally.delta_pages),
             unchanged_pages: count(&self.tally.unchanged_pages),
             delta_bytes: count(&self.tally.delta_bytes),
-            wire_bytes: lock(&self.channel).0.counters().bytes_sent as f64,
+            zero_bytes: count(&self.tally.zero_bytes),
+            wire_bytes: (self.bytes_sent_before.load(Ordering::Relaxed) + lock(&self.channel).0.counters().bytes_sent)
+                as f64,
         }
     }
 

@@ -8,7 +8,7 @@ use godwit_ports::{
 use crate::cancellation::Cancellation;
 use crate::clock::monotonic_ns;
 use crate::delta_table;
-use crate::frame::FrameType;
+use crate::frame::{FrameType, HEADER_BYTES, RAW_BYTES_MAX};
 use crate::injected_fault::{ForgottenPages, TornPage};
 use crate::link::Link;
 use crate::page_runs::{self, Run};
@@ -25,6 +25,8 @@ pub struct Tally {
     pub delta_pages: AtomicU64,
     pub unchanged_pages: AtomicU64,
     pub delta_bytes: AtomicU64,
+    /// Of ZERO frames.
+    pub zero_bytes: AtomicU64,
 }
 
 impl Tally {
@@ -53,6 +55,8 @@ pub struct SourcePump {
     pub(crate) cancellation: Arc<Cancellation>,
     pub(crate) tally: Arc<Tally>,
     page_size_bytes: usize,
+    /// `BATCH_PAGES`, or as many as a frame holds.
+    batch_pages: usize,
     pages: Vec<u64>,
     zero_flags: Vec<u8>,
     encoded: Vec<u8>,
@@ -76,6 +80,7 @@ impl SourcePump {
             cancellation,
             tally,
             page_size_bytes,
+            batch_pages: BATCH_PAGES.min(RAW_BYTES_MAX / page_size_bytes).max(1),
             pages: Vec::with_capacity(BATCH_PAGES),
             zero_flags: vec![0; BATCH_PAGES],
             encoded: vec![0; encoded_bytes],
@@ -174,7 +179,7 @@ impl SourcePump {
                 self.pages.push(page);
                 page += 1;
                 // A batch ends where a block of BATCH_PAGES ends, so that whole blocks stay whole.
-                if self.pages.len() == BATCH_PAGES || (page % BATCH_PAGES as u64 == 0 && self.pages.len() > 64) {
+                if self.pages.len() == self.batch_pages || (page % BATCH_PAGES as u64 == 0 && self.pages.len() > 64) {
                     self.send_batch(encode, last)?;
                 }
             }
@@ -248,6 +253,7 @@ impl SourcePump {
         }
         page_runs::encode(&self.zero_runs, &mut self.body);
         self.zero_runs.clear();
+        Tally::add(&self.tally.zero_bytes, HEADER_BYTES + self.body.len());
         self.parts
             .link
             .send(FrameType::Zero, &self.body, &[])
@@ -334,11 +340,13 @@ impl SourcePump {
         if !deltas.is_empty() {
             Tally::add(&self.tally.delta_pages, deltas.len());
             Tally::add(&self.tally.delta_bytes, delta_bytes);
-            delta_table::encode(&deltas, &self.encoded, &mut self.body);
-            self.parts
-                .link
-                .send(FrameType::Delta, &self.body, &[])
-                .map_err(broken)?;
+            for deltas in delta_table::frames(&deltas) {
+                delta_table::encode(deltas, &self.encoded, &mut self.body);
+                self.parts
+                    .link
+                    .send(FrameType::Delta, &self.body, &[])
+                    .map_err(broken)?;
+            }
         }
         Ok(())
     }

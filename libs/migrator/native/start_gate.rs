@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::pump_error::PumpError;
 
@@ -48,20 +48,39 @@ impl StartGate {
         })
     }
 
-    /// True if the guest shall start now; false if it was renounced, or started before.
-    pub fn start(&self, epoch: u64) -> Result<bool, PumpError> {
-        self.decide(Fate::Started, "started", epoch)
-            .map(|(_, decided_now)| decided_now)
+    /// Starts the guest by `let_go`, which returns when (CLOCK_MONOTONIC, ns) it did; `None` if the epoch was decided
+    /// before. Whoever asks meanwhile waits for the outcome. Where `let_go` fails the guest has not run, and the epoch is
+    /// renounced after all.
+    pub fn start(&self, epoch: u64, let_go: impl FnOnce() -> Result<u64, PumpError>) -> Result<Option<u64>, PumpError> {
+        let mut fate = self.lock();
+        if *fate != Fate::Undecided {
+            return Ok(None);
+        }
+        self.write("started", epoch)?;
+        match let_go() {
+            Ok(started_at_ns) => {
+                self.started_at_ns.store(started_at_ns, Ordering::Release);
+                *fate = Fate::Started;
+                Ok(Some(started_at_ns))
+            }
+            Err(error) => {
+                *fate = Fate::Renounced;
+                // Should this line be lost, the journal says `started`: a guest called lost, never two that run.
+                let _ = self.write("renounced", epoch);
+                Err(error)
+            }
+        }
     }
 
-    /// Renounces unless it was started; tells which.
-    pub fn renounce(&self, epoch: u64) -> Result<Fate, PumpError> {
-        self.decide(Fate::Renounced, "renounced", epoch).map(|(fate, _)| fate)
-    }
-
-    /// Notes when the processors were let go, on CLOCK_MONOTONIC.
-    pub fn note_start(&self, started_at_ns: u64) {
-        self.started_at_ns.store(started_at_ns, Ordering::Release);
+    /// Renounces unless it was started; tells which. A journal that cannot be written changes nothing: without `started`
+    /// it says the same.
+    pub fn renounce(&self, epoch: u64) -> Fate {
+        let mut fate = self.lock();
+        if *fate == Fate::Undecided {
+            *fate = Fate::Renounced;
+            let _ = self.write("renounced", epoch);
+        }
+        *fate
     }
 
     /// When the guest was started here; 0 if it was not, or is just about to be.
@@ -69,22 +88,8 @@ impl StartGate {
         self.started_at_ns.load(Ordering::Acquire)
     }
 
-    /// After `start`, for a guest that could not be let go and so has not run: the epoch is renounced after all.
-    pub fn take_back(&self, epoch: u64) -> Result<(), PumpError> {
-        let mut fate = self.fate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        self.write("renounced", epoch)?;
-        *fate = Fate::Renounced;
-        Ok(())
-    }
-
-    fn decide(&self, wanted: Fate, word: &str, epoch: u64) -> Result<(Fate, bool), PumpError> {
-        let mut fate = self.fate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if *fate != Fate::Undecided {
-            return Ok((*fate, false));
-        }
-        self.write(word, epoch)?;
-        *fate = wanted;
-        Ok((wanted, true))
+    fn lock(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn write(&self, word: &str, epoch: u64) -> Result<(), PumpError> {
@@ -105,25 +110,25 @@ mod tests {
     #[test]
     fn an_epoch_starts_once_or_never() {
         let gate = StartGate::new(None, "s").unwrap();
-        assert!(gate.start(1).unwrap());
-        assert!(!gate.start(1).unwrap());
-        assert_eq!(gate.renounce(1).unwrap(), Fate::Started);
+        assert_eq!(gate.start(1, || Ok(7)).unwrap(), Some(7));
+        assert_eq!(gate.start(1, || Ok(8)).unwrap(), None);
+        assert_eq!((gate.renounce(1), gate.started_at_ns()), (Fate::Started, 7));
         let gate = StartGate::new(None, "s").unwrap();
-        assert_eq!(gate.renounce(1).unwrap(), Fate::Renounced);
-        assert!(!gate.start(1).unwrap());
+        assert_eq!(gate.renounce(1), Fate::Renounced);
+        assert_eq!(gate.start(1, || Ok(7)).unwrap(), None);
         let gate = StartGate::new(None, "s").unwrap();
-        assert!(gate.start(1).unwrap());
-        gate.take_back(1).unwrap();
-        assert_eq!(gate.renounce(1).unwrap(), Fate::Renounced);
-        assert!(!gate.start(1).unwrap());
+        let failed = gate.start(1, || Err(PumpError::protocol("it does not run")));
+        assert!(failed.is_err());
+        assert_eq!(gate.renounce(1), Fate::Renounced);
+        assert_eq!(gate.start(1, || Ok(7)).unwrap(), None);
     }
 
     #[test]
     fn the_journal_names_what_was_decided() {
         let path = std::env::temp_dir().join(format!("godwit-journal-{}", std::process::id()));
         let name = path.to_str().unwrap();
-        StartGate::new(Some(name), "a").unwrap().start(1).unwrap();
-        StartGate::new(Some(name), "b").unwrap().renounce(2).unwrap();
+        StartGate::new(Some(name), "a").unwrap().start(1, || Ok(7)).unwrap();
+        StartGate::new(Some(name), "b").unwrap().renounce(2);
         let journal = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(journal, "a 1 started\nb 2 renounced\n");
@@ -134,8 +139,8 @@ mod tests {
         for _ in 0..200 {
             let gate = StartGate::new(None, "s").unwrap();
             let (started, fate) = std::thread::scope(|scope| {
-                let start = scope.spawn(|| gate.start(1).unwrap());
-                let renounce = scope.spawn(|| gate.renounce(1).unwrap());
+                let start = scope.spawn(|| gate.start(1, || Ok(7)).unwrap().is_some());
+                let renounce = scope.spawn(|| gate.renounce(1));
                 (start.join().unwrap(), renounce.join().unwrap())
             });
             assert_eq!(started, fate == Fate::Started);

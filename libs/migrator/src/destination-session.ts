@@ -24,9 +24,14 @@ export class DestinationSession {
   #link: FrameLink;
   #relinked: ((link: FrameLink) => void) | undefined;
   #finished = false;
+  readonly #reservedBytes: number;
+  /** What became of the epoch, once it is decided and the pump is gone. */
+  #fate: EpochFate | undefined;
 
-  constructor(hello: Hello, link: FrameLink, options: DestinationOptions) {
+  /** `reservedBytes`: memory that others who are arriving were promised. */
+  constructor(hello: Hello, link: FrameLink, options: DestinationOptions, reservedBytes: number) {
     this.hello = hello;
+    this.#reservedBytes = reservedBytes;
     this.#link = link;
     this.#options = options;
   }
@@ -58,20 +63,22 @@ export class DestinationSession {
         );
       }
       await this.#link.sendJson('ADMIT', { protocol: PROTOCOL_VERSION, bootId: bootId() });
-      this.#pump = await createDestinationPump(parts);
-      const arrived = await this.#pump.run();
-      const verification = this.#finish(this.#pump);
+      const pump = await createDestinationPump(parts);
+      if (this.#fate !== undefined) throw new GodwitError('ERR_GODWIT_PROTOCOL', 'asked for before anything was sent');
+      this.#pump = pump;
+      const arrived = await pump.run();
+      const verification = this.#finish(pump);
       void verification
         .catch(() => {})
         .finally(() => {
-          this.#pump?.close();
+          this.#dropPump();
           decoder?.close();
           this.#finished = true;
           return this.#link.connection.close();
         });
       return { ...arrived, session: hello.session, guest, verification };
     } catch (error) {
-      this.#pump?.close();
+      this.#dropPump();
       decoder?.close();
       await guest?.close();
       throw error;
@@ -80,8 +87,19 @@ export class DestinationSession {
 
   /** What became of an epoch; decides it if it was open. */
   renounce(epoch: number): EpochFate {
-    // Before the pump is there nothing can start, and without it nothing ever will: the source has no ADMIT.
-    return this.#pump?.renounce(epoch) ?? { started: false, startedAtNs: 0 };
+    if (this.#fate !== undefined) return this.#fate;
+    if (this.#pump !== undefined) return this.#pump.renounce(epoch);
+    // Nothing was started yet, and now nothing will be.
+    this.#fate = { started: false, startedAtNs: 0 };
+    return this.#fate;
+  }
+
+  /** A session is remembered for those who ask; its guest's memory and descriptors are not kept for that. */
+  #dropPump(): void {
+    if (this.#pump === undefined) return;
+    this.#fate = this.#pump.renounce(this.hello.epoch);
+    this.#pump.close();
+    this.#pump = undefined;
   }
 
   /** The source came back over another connection after the guest had started; false if nothing is left to do. */
@@ -140,7 +158,7 @@ export class DestinationSession {
     ) {
       throw new GodwitError('ERR_GODWIT_MEMORY_SIZE', 'the description of the guest contradicts its memory');
     }
-    const availableBytes = this.#options.memoryLimitBytes ?? availableMemoryBytes();
+    const availableBytes = (this.#options.memoryLimitBytes ?? availableMemoryBytes()) - this.#reservedBytes;
     if (residentBytes > availableBytes) {
       throw new GodwitError(
         'ERR_GODWIT_MEMORY_SHORT',

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, GodwitError, isGodwitError, type Listener } from '@godwit/ports';
 import { ArrivalQueue } from './arrival-queue.ts';
 import type { DestinationOptions } from './destination-options.ts';
@@ -7,8 +8,12 @@ import { HANDSHAKE_BYTES_MAX, parseHello } from './handshake.ts';
 
 /** Sessions that are remembered for sources that come back. */
 const SESSIONS_REMEMBERED = 64;
-/** Visits that may be in progress at once; further ones wait. */
-const VISITS_MAX = 16;
+/** Guests that may be arriving at once; further ones are refused. */
+const ARRIVING_MAX = 16;
+/** Visitors that have not said anything yet; beyond that the one that has been silent longest is sent away. */
+const SILENT_MAX = 64;
+const ACCEPT_FAILURES_MAX = 10;
+const ACCEPT_RETRY_MS = 100;
 
 /** Listens for guests. */
 export interface Destination {
@@ -35,6 +40,8 @@ class ListeningDestination implements Destination {
   readonly #listener: Listener;
   readonly #options: DestinationOptions;
   readonly #sessions = new Map<string, DestinationSession>();
+  readonly #arriving = new Set<DestinationSession>();
+  readonly #silent = new Set<Connection>();
   readonly #visits = new Set<Promise<void>>();
   readonly #connections = new Set<Connection>();
   readonly #arrivals = new ArrivalQueue<Arrival>();
@@ -66,22 +73,39 @@ class ListeningDestination implements Destination {
   }
 
   async #serve(): Promise<void> {
-    while (!this.#closed) {
-      let connection: Connection;
+    for (let failures = 0; !this.#closed; ) {
       try {
-        connection = await this.#listener.accept();
+        this.#welcome(await this.#listener.accept());
+        failures = 0;
       } catch (error) {
-        if (!this.#closed) this.#fail(error);
-        return;
+        if (this.#closed) return;
+        this.#fail(error);
+        failures += 1;
+        // The network of a visitor, or a lack of descriptors, passes; a listener that is broken for good does not.
+        if (failures === ACCEPT_FAILURES_MAX) {
+          this.#arrivals.end(error instanceof Error ? error : new Error(String(error)));
+          return;
+        }
+        await delay(ACCEPT_RETRY_MS);
       }
-      this.#connections.add(connection);
-      const visit = this.#visit(connection).finally(() => {
-        this.#visits.delete(visit);
-        this.#connections.delete(connection);
-      });
-      this.#visits.add(visit);
-      if (this.#visits.size >= VISITS_MAX) await Promise.race(this.#visits);
     }
+  }
+
+  #welcome(connection: Connection): void {
+    this.#connections.add(connection);
+    this.#silent.add(connection);
+    if (this.#silent.size > SILENT_MAX) {
+      // Whoever has something to say, a source in doubt above all, is not to wait for those who say nothing.
+      const [oldest] = this.#silent;
+      oldest?.interrupt();
+      if (oldest !== undefined) this.#silent.delete(oldest);
+    }
+    const visit = this.#visit(connection).finally(() => {
+      this.#visits.delete(visit);
+      this.#connections.delete(connection);
+      this.#silent.delete(connection);
+    });
+    this.#visits.add(visit);
   }
 
   /** One connection, from its first frame to its end; never rejects. */
@@ -90,6 +114,7 @@ class ListeningDestination implements Destination {
     let kept = false;
     try {
       const first = await firstFrame(link);
+      this.#silent.delete(connection);
       if (first.name === 'QUERY') {
         kept = await this.#answerQuery(link, first.body);
       } else if (first.name === 'HELLO') {
@@ -97,7 +122,11 @@ class ListeningDestination implements Destination {
         checkToken(hello, this.#options);
         if (this.#sessions.has(hello.session))
           throw new GodwitError('ERR_GODWIT_PROTOCOL', 'this session was here before');
-        const session = new DestinationSession(hello, link, this.#options);
+        if (this.#arriving.size >= ARRIVING_MAX) {
+          throw new GodwitError('ERR_GODWIT_REFUSED', `${ARRIVING_MAX} guests are arriving already`);
+        }
+        const session = new DestinationSession(hello, link, this.#options, this.#reservedBytes());
+        this.#arriving.add(session);
         this.#remember(hello.session, session);
         try {
           this.#arrivals.push(await session.receive());
@@ -105,6 +134,8 @@ class ListeningDestination implements Destination {
           // It was refused: its source never heard ADMIT and will not ask. Others that may ask are not to be forgotten for it.
           if (link.framesSent === 0) this.#sessions.delete(hello.session);
           throw error;
+        } finally {
+          this.#arriving.delete(session);
         }
         kept = true;
       } else {
@@ -138,6 +169,13 @@ class ListeningDestination implements Destination {
     answer.writeBigUInt64LE(BigInt(Math.round(fate.startedAtNs)), 8);
     await link.send('STARTED', answer);
     return session.relink(link);
+  }
+
+  /** What guests that are arriving were promised. */
+  #reservedBytes(): number {
+    let bytes = 0;
+    for (const { hello } of this.#arriving) bytes += hello.residentBytes;
+    return bytes;
   }
 
   #remember(name: string, session: DestinationSession): void {

@@ -13,7 +13,7 @@ import type { InjectedFaults } from './pump.ts';
 
 /** What a migration is composed of. */
 export interface MigrationOptions {
-  /** Running, or paused: a paused guest is moved all the same and runs at the destination. */
+  /** Running here, and in no other migration; one that was moved or is in doubt is not. */
   readonly guest: Guest;
   readonly transport: Transport;
   /** Of the destination, as its `address` says. */

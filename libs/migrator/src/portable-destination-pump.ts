@@ -141,17 +141,9 @@ export class PortableDestinationPump implements DestinationPump {
 
   async #start(epoch: number): Promise<void> {
     const { guest } = this.#parts;
-    if (!this.#gate.start(epoch)) {
+    if (!(await this.#gate.start(epoch, () => guest.resume()))) {
       throw new GodwitError('ERR_GODWIT_PROTOCOL', 'COMMIT for an epoch that was renounced');
     }
-    try {
-      await guest.resume();
-    } catch (error) {
-      // It never ran, so the source may still have it back.
-      this.#gate.takeBack(epoch);
-      throw error;
-    }
-    this.#gate.startedAtNs = process.hrtime.bigint();
     const cpu = process.cpuUsage(this.#cpuBefore);
     const running = Buffer.alloc(24);
     running.writeBigUInt64LE(BigInt(epoch));

@@ -1,5 +1,6 @@
 import { PageSet } from '@godwit/page-set';
 import { type DirtyTracker, GodwitError, isGodwitError, type SwitchoverOptions } from '@godwit/ports';
+import { HEADER_BYTES } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
 import { ForgottenPages, TornPage } from './injected-fault.ts';
 import { type PageHash, PORTABLE_DIGEST } from './page-hash.ts';
@@ -8,7 +9,7 @@ import { portableMemory } from './portable-memory.ts';
 import type { Moved, PumpCounters, SourcePump, SwitchoverOutcome, Verification } from './pump.ts';
 import type { SourcePumpParts } from './source-pump-parts.ts';
 
-const BATCH_PAGES = 256;
+const BATCH_BYTES = 1 << 20;
 const DIGEST_ENTRIES_MAX = 65_536;
 
 /**
@@ -27,8 +28,10 @@ export class PortableSourcePump implements SourcePump {
   #bytes: Uint8Array;
   readonly #forgotten: ForgottenPages | undefined;
   readonly #torn: TornPage | undefined;
-  readonly #counters = { zeroPages: 0, rawPages: 0, deltaPages: 0, unchangedPages: 0, deltaBytes: 0 };
+  readonly #counters = { zeroPages: 0, rawPages: 0, deltaPages: 0, unchangedPages: 0, deltaBytes: 0, zeroBytes: 0 };
   #link: FrameLink;
+  /** Over connections that were left for another. */
+  #bytesSentBefore = 0;
   #nextSync = 0;
   #decided: 'open' | 'cancelled' | 'committed' = 'open';
 
@@ -198,11 +201,12 @@ export class PortableSourcePump implements SourcePump {
   }
 
   relink(link: FrameLink): void {
+    this.#bytesSentBefore += this.#link.connection.counters().bytesSent;
     this.#link = link;
   }
 
   #wireBytes(): number {
-    return this.#link.connection.counters().bytesSent;
+    return this.#bytesSentBefore + this.#link.connection.counters().bytesSent;
   }
 
   #tracker(): DirtyTracker {
@@ -226,7 +230,9 @@ export class PortableSourcePump implements SourcePump {
     if (!zero.isEmpty()) {
       for (const page of zero.pages()) encoder?.forget(page);
       this.#counters.zeroPages += zero.count();
-      await this.#link.send('ZERO', encodeRuns([...zero.toRuns()]));
+      const body = encodeRuns([...zero.toRuns()]);
+      this.#counters.zeroBytes += HEADER_BYTES + body.length;
+      await this.#link.send('ZERO', body);
     }
     let batch: number[] = [];
     for (let index = 0; index < runs.length; index += 2) {
@@ -234,7 +240,7 @@ export class PortableSourcePump implements SourcePump {
       for (let page = first; page < first + (runs[index + 1] ?? 0); page += 1) {
         if (zero.has(page)) continue;
         batch.push(page);
-        if (batch.length === BATCH_PAGES) {
+        if (batch.length >= BATCH_BYTES / pageSizeBytes) {
           await this.#sendBatch(batch, encode, last);
           batch = [];
         }
@@ -281,7 +287,7 @@ export class PortableSourcePump implements SourcePump {
   async #resumeAfter(error: unknown): Promise<Error> {
     try {
       await this.#parts.guest.resume();
-      await this.#parts.guest.announce();
+      await this.#parts.guest.announce().catch(() => {});
       return asError(error);
     } catch (cause) {
       return new GodwitError(

@@ -8,6 +8,8 @@ export interface PumpCounters {
   readonly deltaPages: number;
   readonly unchangedPages: number;
   readonly deltaBytes: number;
+  /** Of ZERO frames. */
+  readonly zeroBytes: number;
   readonly wireBytes: number;
 }
 

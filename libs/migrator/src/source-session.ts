@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { PageSet } from '@godwit/page-set';
-import { GodwitError, isGodwitError, type MigrationEvent, type MigrationReport, type RoundReport } from '@godwit/ports';
+import {
+  type Clock,
+  GodwitError,
+  type Guest,
+  isGodwitError,
+  type MigrationEvent,
+  type MigrationReport,
+  type RoundReport,
+} from '@godwit/ports';
 import { bootId } from './boot-id.ts';
 import { judgeBudget } from './budget-verdict.ts';
 import { type Settled, settleDoubt } from './doubt.ts';
@@ -17,6 +25,9 @@ import { createSourcePump, sourceDigest } from './source-pump.ts';
 const CODEC_CACHE_BYTES = 64 << 20;
 const EPOCH = 1;
 
+/** Guests whose migration is under way: a second one beside it could start a second copy. */
+const underWay = new WeakSet<Guest>();
+
 /**
  * The source's side of one migration, from the handshake to the report. Whatever fails before COMMIT leaves the guest
  * running here.
@@ -27,22 +38,44 @@ export async function runSource(
 ): Promise<MigrationReport> {
   const clock = options.clock ?? monotonicClock;
   const timeoutMs = options.timeoutMs ?? 10_000;
-  const budget = options.budget;
   const signal = options.signal ?? new AbortController().signal;
   const { guest } = options;
   signal.throwIfAborted();
+  if (!guest.running || underWay.has(guest)) {
+    throw new GodwitError(
+      'ERR_GODWIT_GUEST_STATE',
+      guest.running
+        ? 'a migration of this guest is under way'
+        : 'the guest does not run here: it was moved, is in doubt, or was paused; where it may run here, resume it first',
+    );
+  }
+  underWay.add(guest);
+  try {
+    return await moveRunning(options, emit, clock, timeoutMs, signal);
+  } finally {
+    underWay.delete(guest);
+  }
+}
 
+async function moveRunning(
+  options: MigrationOptions,
+  emit: (event: MigrationEvent) => void,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<MigrationReport> {
+  const { guest, budget } = options;
   const startMs = clock.nowMs();
   const cpuBefore = process.cpuUsage();
   emit({ type: 'phase', phase: 'setup' });
-  // Neither waits for the other: the peer, the walk over the page tables, the encoder's cache.
-  const connecting = options.transport.connect(options.address, { timeoutMs, signal });
-  const counting = guest.memory.present(PageSet.empty(guest.memory.pageCount));
-  counting.catch(() => {});
   const encoder = options.codec?.createEncoder({
     pageSizeBytes: guest.memory.pageSizeBytes,
     cacheBytes: options.codecCacheBytes ?? CODEC_CACHE_BYTES,
   });
+  // Neither waits for the other: the peer, the walk over the page tables.
+  const counting = guest.memory.present(PageSet.empty(guest.memory.pageCount));
+  counting.catch(() => {});
+  const connecting = options.transport.connect(options.address, { timeoutMs, signal });
   const connection = await connecting.catch((error: unknown) => {
     encoder?.close();
     throw error;
@@ -103,8 +136,14 @@ export async function runSource(
         resolveDoubt: async (error) => {
           const settled = await settle();
           if (settled.fate === 'renounced') {
-            await guest.resume();
-            await guest.announce();
+            await guest.resume().catch((cause: unknown) => {
+              throw new GodwitError(
+                'ERR_GODWIT_GUEST_LOST',
+                'the destination renounced the guest, and it could not be resumed here',
+                { cause },
+              );
+            });
+            await guest.announce().catch(() => {});
             throw error;
           }
           if (settled.link === undefined) return undefined;
@@ -116,9 +155,14 @@ export async function runSource(
     );
     const setUpMs = clock.nowMs();
     tracking = options.tracker !== undefined;
-    for await (const event of options.strategy.run(context)) {
-      if (event.type === 'round') rounds.push(event.round);
-      emit(event);
+    try {
+      for await (const event of options.strategy.run(context)) {
+        if (event.type === 'round') rounds.push(event.round);
+        emit(event);
+      }
+    } catch (error) {
+      // Once the guest runs there, nothing that a strategy still throws makes it run here.
+      if (record.moved === undefined) throw error;
     }
     signal.removeEventListener('abort', cancel);
     const { moved, switchedAtMs } = record;
@@ -285,14 +329,7 @@ function reportOf(parts: ReportParts): MigrationReport {
     rounds,
     bytes: {
       wire: counters.wireBytes,
-      zero: Math.max(
-        0,
-        counters.wireBytes -
-          counters.rawPages * guest.memory.pageSizeBytes -
-          counters.deltaBytes -
-          deltaHeaderBytes -
-          moved.stateBytes,
-      ),
+      zero: counters.zeroBytes,
       raw: counters.rawPages * guest.memory.pageSizeBytes,
       xbzrle: counters.deltaBytes + deltaHeaderBytes,
       precopy: record.precopyWireBytes + moved.approach.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -14,27 +14,39 @@ export class StartGate {
     if (journalPath !== undefined) appendFileSync(journalPath, '');
   }
 
-  /** True if the guest shall start now. */
-  start(epoch: number): boolean {
-    return this.#decide('started', epoch);
+  /**
+   * Starts the guest by `letGo`; false if the epoch was decided before. Where `letGo` fails the guest has not run, and the epoch is renounced after all.
+   */
+  async start(epoch: number, letGo: () => Promise<void>): Promise<boolean> {
+    if (this.#fate !== 'undecided') return false;
+    this.#write('started', epoch);
+    this.#fate = 'started';
+    try {
+      await letGo();
+    } catch (error) {
+      this.#fate = 'renounced';
+      this.#tryToWrite('renounced', epoch);
+      throw error;
+    }
+    this.startedAtNs = process.hrtime.bigint();
+    return true;
   }
 
-  /** After `start`, for a guest that could not be let go and so has not run: the epoch is renounced after all. */
-  takeBack(epoch: number): void {
-    this.#write('renounced', epoch);
-    this.#fate = 'renounced';
-  }
-
+  /** A journal that cannot be written changes nothing: without `started` it says the same. */
   renounce(epoch: number): EpochFate {
-    this.#decide('renounced', epoch);
+    if (this.#fate === 'undecided') {
+      this.#fate = 'renounced';
+      this.#tryToWrite('renounced', epoch);
+    }
     return { started: this.#fate === 'started', startedAtNs: Number(this.startedAtNs) };
   }
 
-  #decide(wanted: 'started' | 'renounced', epoch: number): boolean {
-    if (this.#fate !== 'undecided') return false;
-    this.#write(wanted, epoch);
-    this.#fate = wanted;
-    return true;
+  #tryToWrite(word: 'renounced', epoch: number): void {
+    try {
+      this.#write(word, epoch);
+    } catch {
+      // The decision stands without its line.
+    }
   }
 
   #write(word: 'started' | 'renounced', epoch: number): void {

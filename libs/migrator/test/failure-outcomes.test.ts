@@ -103,6 +103,7 @@ for (const kind of GUEST_KINDS) {
           source.ask('migrate', { address: proxy.address }),
           destination.ask('arrival', {}),
         ]);
+        expect(report.bytes.wire).toBeGreaterThan(report.bytes.raw + report.bytes.xbzrle);
         expect(report.verified).toBe(true);
         expect(arrival.mismatchedPages).toBe(0);
         expect((await source.ask('look', {})).running).toBe(false);
@@ -174,6 +175,24 @@ for (const kind of GUEST_KINDS) {
         });
         await expect(migrated).rejects.toMatchObject({ code: 'ERR_GODWIT_GUEST_LOST' });
         expect((await source.ask('look', {})).running).toBe(false);
+      });
+
+      it('is not moved a second time by a source that has lost it', async () => {
+        const { source, destination, address } = await scene(kind.name);
+        await Promise.all([source.ask('migrate', { address }), destination.ask('arrival', {})]);
+        await expect(source.ask('migrate', { address })).rejects.toMatchObject({ code: 'ERR_GODWIT_GUEST_STATE' });
+        await expectRunning(destination);
+      });
+
+      it('is not moved by two migrations at once', async () => {
+        const { source, destination, address } = await scene(kind.name);
+        const both = await Promise.allSettled([source.ask('migrate', { address }), source.ask('migrate', { address })]);
+        expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+        expect(both.find(({ status }) => status === 'rejected')).toMatchObject({
+          reason: { code: 'ERR_GODWIT_GUEST_STATE' },
+        });
+        await destination.ask('arrival', {});
+        await expectRunning(destination);
       });
 
       it('stays in doubt, frozen, when the destination is gone and nothing is proved', async () => {

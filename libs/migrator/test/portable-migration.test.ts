@@ -126,6 +126,8 @@ describe('a page that changes and changes back between two collections', () => {
     page.fill(0xa);
     const tracker = new CompareTracker(guest.memory.bytes, guest.memory.pageSizeBytes);
     const destinationGuest = new SimpleGuest(8);
+    // It runs as far as anybody asks; what it writes is written below.
+    guest.running = true;
     const transport = memoryTransport();
     const destination = await listenForGuests({
       transport,

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   ERR_GODWIT_IN_DOUBT: 'the destination may run the guest: the source stays frozen until it answers or is proved dead',
   ERR_GODWIT_GUEST_LOST: 'no surviving process holds every newest page',
   ERR_GODWIT_VERIFY_FAILED: 'memory at the destination differs from the source',
+  ERR_GODWIT_GUEST_STATE: 'the guest cannot be moved now: it does not run here, or a migration of it is under way',
   ERR_GODWIT_GUEST_STOPPED: 'the guest program ended or crashed',
   ERR_GODWIT_NOT_TRACKING: 'writes are recorded from start on, and not before it',
   ERR_GODWIT_CLOSED: 'used after close',
