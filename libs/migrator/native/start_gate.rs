@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_that_cannot_be_written_starts_nothing_and_freezes_nobody() {
+        // Every write to it ends with ENOSPC.
+        let gate = StartGate::new(Some("/dev/full"), "s").unwrap();
+        assert!(gate.start(1, || panic!("let go without its line")).is_err());
+        assert_eq!(gate.renounce(1), Fate::Renounced);
+        assert_eq!(gate.start(1, || Ok(7)).unwrap(), None);
+    }
+
+    #[test]
     fn a_race_has_one_winner() {
         for _ in 0..200 {
             let gate = StartGate::new(None, "s").unwrap();

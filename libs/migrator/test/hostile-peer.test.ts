@@ -261,8 +261,8 @@ for (const kind of PUMP_KINDS) {
       await expectAlive();
     });
 
-    it('takes a guest while twenty visitors say nothing', async () => {
-      const peers = await Promise.all(Array.from({ length: 20 }, () => HostileSource.visit(destination.address)));
+    it('takes a guest while a hundred visitors say nothing', async () => {
+      const peers = await Promise.all(Array.from({ length: 100 }, () => HostileSource.visit(destination.address)));
       await expectAlive();
       for (const peer of peers) peer.leave();
     });
