@@ -3,7 +3,7 @@ import { availableMemoryBytes } from './available-memory.ts';
 import { bootId } from './boot-id.ts';
 import type { DestinationOptions } from './destination-options.ts';
 import { createDestinationPump, digestOffered } from './destination-pump.ts';
-import { PROTOCOL_VERSION } from './frame.ts';
+import { PAGE_SIZE_BYTES_MAX, PROTOCOL_VERSION } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
 import { type Hello, tokenFits } from './handshake.ts';
 import type { Arrived, DestinationPump, EpochFate, Verification } from './pump.ts';
@@ -151,6 +151,12 @@ export class DestinationSession {
 
   #admitMemory(): void {
     const { residentBytes, pageSizeBytes, pageCount, guest } = this.hello;
+    if (pageSizeBytes > PAGE_SIZE_BYTES_MAX) {
+      throw new GodwitError(
+        'ERR_GODWIT_PAGE_SIZE',
+        `pages of ${pageSizeBytes} bytes; ${PAGE_SIZE_BYTES_MAX} is the most`,
+      );
+    }
     if (
       guest.pageSizeBytes !== pageSizeBytes ||
       guest.memoryBytes !== pageSizeBytes * pageCount ||

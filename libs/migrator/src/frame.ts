@@ -35,6 +35,8 @@ export type FrameName = keyof typeof FRAME;
 export const HEADER_BYTES = 24;
 export const BODY_BYTES_MAX: number = 2 << 20;
 export const RAW_BYTES_MAX: number = 4 << 20;
+/** A page travels whole in one frame, so that no larger one can. */
+export const PAGE_SIZE_BYTES_MAX: number = RAW_BYTES_MAX;
 const MAGIC = 0x54574447;
 
 const NAMES = new Map<number, FrameName>(Object.entries(FRAME).map(([name, code]) => [code, name as FrameName]));

@@ -12,7 +12,7 @@ import {
 import { bootId } from './boot-id.ts';
 import { judgeBudget } from './budget-verdict.ts';
 import { type Settled, settleDoubt } from './doubt.ts';
-import { PROTOCOL_VERSION } from './frame.ts';
+import { PAGE_SIZE_BYTES_MAX, PROTOCOL_VERSION } from './frame.ts';
 import { FrameLink } from './frame-link.ts';
 import { type Admit, HANDSHAKE_BYTES_MAX, type Hello, parseAdmit, parseRefusal } from './handshake.ts';
 import { hostFacts } from './host-facts.ts';
@@ -47,6 +47,13 @@ export async function runSource(
       guest.running
         ? 'a migration of this guest is under way'
         : 'the guest does not run here: it was moved, is in doubt, or was paused; where it may run here, resume it first',
+    );
+  }
+  const { pageSizeBytes } = guest.memory;
+  if (pageSizeBytes > PAGE_SIZE_BYTES_MAX) {
+    throw new GodwitError(
+      'ERR_GODWIT_PAGE_SIZE',
+      `the guest has pages of ${pageSizeBytes} bytes; ${PAGE_SIZE_BYTES_MAX} is the most that can be sent`,
     );
   }
   underWay.add(guest);

@@ -160,6 +160,15 @@ export const VISITS: readonly Visit[] = [
     })),
   },
   {
+    what: 'pages too large for any frame',
+    code: 'ERR_GODWIT_PAGE_SIZE',
+    answer: 'REFUSE',
+    act: helloWithGuest(
+      () => ({ pageSizeBytes: 8 << 20, pageCount: 2 }),
+      () => ({ pageSizeBytes: 8 << 20, memoryBytes: 16 << 20 }),
+    ),
+  },
+  {
     what: 'another memory size than the guest is made with',
     code: 'ERR_GODWIT_MEMORY_SIZE',
     answer: 'REFUSE',
