@@ -10,6 +10,7 @@
  * - Apps and examples put everything together; nothing depends on them.
  * - Crates follow the same direction with `godwit-ports` as their centre. `godwit-nic-sim` and `godwit-guest-programs`
  *   are the device and the workloads that several guests and `wire` share; neither is an implementation of a port.
+ *   `godwit-bench` is what the micro-benchmarks measure against.
  */
 export interface DirectionRule {
   /** The package or crate this line is about, or a pattern that names a family of them. */
@@ -65,4 +66,5 @@ export const CRATE_RULES: readonly DirectionRule[] = [
     may: /^godwit-ports$/,
     testsMay: NOTHING,
   },
+  { subject: /^godwit-bench$/, may: /^godwit-ports$/, testsMay: NOTHING },
 ];
