@@ -68,6 +68,17 @@ typedef struct godwit_memory_slot {
 } godwit_memory_slot;
 
 /*
+ * The dirty rings of a VM (KVM_CAP_DIRTY_LOG_RING_ACQ_REL, else KVM_CAP_DIRTY_LOG_RING), which its owner enabled before
+ * it made the processors: such a VM has no dirty log. Rings exist for as long as the capsule lives; whoever tracks writes
+ * maps and harvests them, and nobody else does.
+ */
+typedef struct godwit_dirty_rings {
+  uint64_t ring_bytes;     /* of each ring, as given to KVM_ENABLE_CAP */
+  uint64_t vcpu_count;
+  const int32_t *vcpu_fds; /* each processor's ring is mapped from its descriptor, KVM_DIRTY_LOG_PAGE_OFFSET pages in */
+} godwit_dirty_rings;
+
+/*
  * memory: one contiguous mapping of this process that holds all of a guest's memory (holes in the guest-physical
  * address space are not part of it). Descriptors are borrowed: they stay open while the capsule is retained.
  */
@@ -92,6 +103,13 @@ typedef struct godwit_memory {
   int32_t (*expect)(void *context, uint64_t first_page, uint64_t page_count);
   /* Makes the run read as zero and gives its memory back. */
   int32_t (*discard)(void *context, uint64_t first_page, uint64_t page_count);
+  const godwit_dirty_rings *dirty_rings; /* NULL when there are none */
+  /* From now on `harvest` is called with `harvester` by each processor's thread that left its guest with
+   * KVM_EXIT_DIRTY_RING_FULL, before it enters again, possibly by several at once; NULL: nothing is called. The owner
+   * calls `release` once when it will call `harvest` no more, for the former one before this returns: so no lock may be
+   * held here that `harvest` takes. Where it fails, the new one was released. */
+  int32_t (*set_ring_harvester)(void *context, void *harvester, void (*harvest)(void *harvester),
+                                void (*release)(void *harvester));
 } godwit_memory;
 
 /* execution: what runs in the memory. Calls are made by one thread at a time. */

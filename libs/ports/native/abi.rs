@@ -42,6 +42,13 @@ pub struct MemoryTable {
     pub present: unsafe extern "C" fn(*mut c_void, u64, u64, *mut u64) -> i64,
     pub expect: unsafe extern "C" fn(*mut c_void, u64, u64) -> i32,
     pub discard: unsafe extern "C" fn(*mut c_void, u64, u64) -> i32,
+    pub dirty_rings: *const crate::DirtyRings,
+    pub set_ring_harvester: unsafe extern "C" fn(
+        *mut c_void,
+        *mut c_void,
+        Option<unsafe extern "C" fn(*mut c_void)>,
+        Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> i32,
 }
 
 #[repr(C)]

@@ -9,6 +9,7 @@ mod capsule;
 mod channel;
 mod codec;
 mod dirty;
+mod dirty_rings;
 mod error;
 mod execution;
 #[cfg(feature = "napi")]
@@ -23,6 +24,7 @@ pub use capsule::{Capsule, Table};
 pub use channel::{Channel, ChannelCounters, Slice, SliceMut};
 pub use codec::{Codec, Coded, CodedPage};
 pub use dirty::DirtySource;
+pub use dirty_rings::{DirtyRings, RingHarvester};
 pub use error::CapsuleError;
 pub use execution::Execution;
 #[cfg(feature = "napi")]

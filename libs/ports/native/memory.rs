@@ -2,7 +2,7 @@ use std::ffi::c_void;
 use std::sync::atomic::AtomicU64;
 
 use crate::capsule::{check, guard};
-use crate::{Capsule, CapsuleError, MemoryTable};
+use crate::{Capsule, CapsuleError, DirtyRings, MemoryTable, RingHarvester};
 
 /// Pages `[first_page, first_page + page_count)` of a memory lie in KVM slot `slot`, seen by the guest from
 /// `guest_physical_address` on. The owner makes its slots with flags 0; a tracker switches dirty logging on and off.
@@ -19,8 +19,8 @@ pub struct MemorySlot {
 /// One contiguous mapping of this process that holds all of a guest's memory.
 ///
 /// # Safety
-/// `base()..base() + length_bytes()` stays mapped, readable and writable, the descriptors stay open, and `slots()` and
-/// `device_marks()` stay in place, for as long as the value lives.
+/// `base()..base() + length_bytes()` stays mapped, readable and writable, the descriptors stay open (those of
+/// `dirty_rings()` too), and `slots()`, `device_marks()` and `dirty_rings()` stay in place, for as long as the value lives.
 pub unsafe trait Memory: Send + Sync {
     fn base(&self) -> *mut u8;
     fn length_bytes(&self) -> u64;
@@ -43,6 +43,15 @@ pub unsafe trait Memory: Send + Sync {
     /// One bit a page, set by devices of this process that write guest memory.
     fn device_marks(&self) -> Option<&[AtomicU64]> {
         None
+    }
+    /// Of a VM that records writes in rings, one for each processor, instead of in a log.
+    fn dirty_rings(&self) -> Option<&DirtyRings> {
+        None
+    }
+    /// Who is called, until it is replaced, by a processor's thread whose ring is full. The former one is dropped, and is
+    /// called no more, when this returns.
+    fn set_ring_harvester(&self, _harvester: Option<RingHarvester>) -> Result<(), CapsuleError> {
+        Err(CapsuleError::Unsupported)
     }
     /// Sets the bit of each populated page of the run (the bitmap is over the whole memory); returns how many.
     fn present(&self, first_page: u64, page_count: u64, bitmap: &mut [u64]) -> Result<u64, CapsuleError>;
@@ -76,6 +85,8 @@ impl Capsule<MemoryTable> {
             present,
             expect,
             discard,
+            dirty_rings: memory.dirty_rings().map_or(std::ptr::null(), std::ptr::from_ref),
+            set_ring_harvester,
         })
     }
 
@@ -128,6 +139,29 @@ impl Capsule<MemoryTable> {
         let words = self.page_count().div_ceil(64) as usize;
         // SAFETY: the exporter keeps one atomic word per 64 pages in place while the capsule is retained.
         Some(unsafe { std::slice::from_raw_parts(table.device_marks as *const AtomicU64, words) })
+    }
+
+    /// Of a VM with dirty rings, and so without a dirty log: the bytes of each ring, and its processors' descriptors.
+    pub fn dirty_rings(&self) -> Option<(u64, &[i32])> {
+        // SAFETY: null, or kept in place by the exporter while the capsule is retained.
+        let rings = unsafe { self.table().dirty_rings.as_ref() }?;
+        if rings.vcpu_count == 0 {
+            return Some((rings.ring_bytes, &[]));
+        }
+        // SAFETY: the exporter keeps vcpu_count descriptors in place while the capsule is retained.
+        let vcpu_fds = unsafe { std::slice::from_raw_parts(rings.vcpu_fds, rings.vcpu_count as usize) };
+        Some((rings.ring_bytes, vcpu_fds))
+    }
+
+    /// Says who is called by a processor's thread whose ring is full, from now on. When this returns, the former harvester
+    /// was dropped: the caller holds no lock that it takes. Where it fails, the new one was dropped.
+    pub fn set_ring_harvester(&self, harvester: Option<RingHarvester>) -> Result<(), CapsuleError> {
+        let (context, harvest, release) = RingHarvester::into_parts(harvester);
+        // SAFETY: the table is live; the parts belong together and are the callee's now.
+        check(i64::from(unsafe {
+            (self.table().set_ring_harvester)(self.context(), context, harvest, release)
+        }))
+        .map(drop)
     }
 
     /// Sets the bits of the populated pages of a run, in a bitmap over the whole memory; returns how many.
@@ -192,5 +226,19 @@ unsafe extern "C" fn discard(context: *mut c_void, first_page: u64, page_count: 
     unsafe {
         guard::<MemoryTable, Implementation>(context, |memory| memory.discard(first_page, page_count).map(|()| 0))
             as i32
+    }
+}
+
+unsafe extern "C" fn set_ring_harvester(
+    context: *mut c_void,
+    harvester: *mut c_void,
+    harvest: Option<unsafe extern "C" fn(*mut c_void)>,
+    release: Option<unsafe extern "C" fn(*mut c_void)>,
+) -> i32 {
+    // SAFETY: the caller's parts belong together, and it gives them away.
+    let harvester = unsafe { RingHarvester::from_parts(harvester, harvest, release) };
+    // SAFETY: called through a live memory table, so context is ours.
+    unsafe {
+        guard::<MemoryTable, Implementation>(context, |memory| memory.set_ring_harvester(harvester).map(|()| 0)) as i32
     }
 }

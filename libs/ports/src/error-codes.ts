@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_GODWIT_PAGE_RANGE: 'a page index outside the memory',
   ERR_GODWIT_FRAME_MALFORMED: 'a frame that is damaged, truncated or too large',
   ERR_GODWIT_DELTA_MALFORMED: 'a delta that is damaged',
+  ERR_GODWIT_PAGE_SET_MALFORMED: 'serialised pages that are damaged, truncated or too many',
   ERR_GODWIT_STATE_INVALID: 'execution state of another size or version, or damaged',
   ERR_GODWIT_REFUSED: 'the destination refused the guest; the message says why',
   ERR_GODWIT_PEER_FAILED: 'the peer gave up; the message says why',

@@ -22,9 +22,10 @@ fn rust_layout_is_the_header_layout() {
         "godwit_capsule_header" CapsuleHeader { abi_version, kind, size_bytes, context, retain, release }
         "godwit_memory" MemoryTable {
             header, base, length_bytes, page_size_bytes, userfault_fd, vm_fd, pagemap_fd, slot_count, slots,
-            device_marks, present, expect, discard
+            device_marks, present, expect, discard, dirty_rings, set_ring_harvester
         }
         "godwit_memory_slot" MemorySlot { slot, first_page, page_count, guest_physical_address }
+        "godwit_dirty_rings" DirtyRings { ring_bytes, vcpu_count, vcpu_fds }
         "godwit_execution" ExecutionTable { header, state_bytes_max, pause, resume, save, load, announce, drain_late, inject_late }
         "godwit_dirty" DirtyTable { header, page_count, start, collect, stop }
         "godwit_scanner" ScannerTable { header, scan }
