@@ -62,7 +62,7 @@ export const CRATE_RULES: readonly DirectionRule[] = [
   },
   { subject: /^godwit-wire$/, may: /^godwit-(?:ports|nic-sim)$/, testsMay: NOTHING },
   {
-    subject: /^godwit-(?:zeropage-simd|codec-[a-z0-9-]+|dirty-tracker|transport-[a-z0-9-]+|migrator)$/,
+    subject: /^godwit-(?:page-set|zeropage-simd|codec-[a-z0-9-]+|dirty-tracker|transport-[a-z0-9-]+|migrator)$/,
     may: /^godwit-ports$/,
     testsMay: NOTHING,
   },

@@ -1,6 +1,6 @@
 /**
  * The bitmap over page indexes that every part of Godwit hands around: a set of pages with its runs, and, or, subtract,
- * fetch-and-clear and count. All of it is O(words) at most and skips empty words fast.
+ * fetch-and-clear, count and compact bytes. All of it is O(words) at most: native where that pays, else plain TypeScript.
  *
  * @example
  * import { PageSet } from '@godwit/page-set';
@@ -10,6 +10,9 @@
  *
  * @packageDocumentation
  */
+export * from './isa.ts';
+export type { PageSetOptions } from './operations-choice.ts';
 export * from './page-run.ts';
 export * from './page-set.ts';
+export type { FromBytesOptions } from './page-set-bytes.ts';
 export * from './word-bits.ts';

@@ -1,42 +1,52 @@
-import type { PageBitmap, PageRuns } from '@godwit/ports';
+import type { Backend, PageBitmap, PageRuns } from '@godwit/ports';
+import type { Isa } from './isa.ts';
+import { chooseOperations, type PageSetOptions } from './operations-choice.ts';
 import type { PageRun } from './page-run.ts';
-import { lowestSetBit, setBitCount, wordCountOf } from './word-bits.ts';
+import { decodePageSet, encodePageSet, type FromBytesOptions } from './page-set-bytes.ts';
+import { lowestSetBit, wordCountOf } from './word-bits.ts';
+import type { WordOperations } from './word-operations.ts';
+import { clearRun, setRun } from './word-runs.ts';
 
 /** Page runs carry their numbers in 32 bits. */
 const PAGE_COUNT_MAX = 0xffffffff;
-const ALL_BITS = 0xffffffff;
 
 /**
  * A set of page indexes below `pageCount`, one bit each. Operations that change the set work in place and return it, so
  * that they chain; those that take another bitmap take any `PageBitmap` over as many pages. Bits at and beyond
- * `pageCount` stay zero.
+ * `pageCount` stay zero. Whatever touches the words throws TypeError where their buffer was detached or resized.
  */
 export class PageSet implements PageBitmap {
   readonly pageCount: number;
   readonly words: Uint32Array;
+  readonly #operations: WordOperations;
 
-  private constructor(pageCount: number, words: Uint32Array) {
+  private constructor(pageCount: number, words: Uint32Array, operations: WordOperations) {
     this.pageCount = pageCount;
     this.words = words;
+    this.#operations = operations;
   }
 
-  /** @throws RangeError where `pageCount` is not an integer between 0 and 2^32 - 1 */
-  static empty(pageCount: number): PageSet {
+  /**
+   * @throws RangeError where `pageCount` is not an integer between 0 and 2^32 - 1
+   * @throws TypeError | GodwitError for options that cannot be met, as everywhere where a set is made
+   */
+  static empty(pageCount: number, options: PageSetOptions = {}): PageSet {
     checkPageCount(pageCount);
-    return new PageSet(pageCount, new Uint32Array(wordCountOf(pageCount)));
+    const wordCount = wordCountOf(pageCount);
+    return new PageSet(pageCount, new Uint32Array(wordCount), chooseOperations(wordCount, options));
   }
 
   /**
    * Every page below `pageCount`.
    * @throws RangeError as `empty` does
    */
-  static full(pageCount: number): PageSet {
-    return PageSet.empty(pageCount).addRun(0, pageCount);
+  static full(pageCount: number, options: PageSetOptions = {}): PageSet {
+    return PageSet.empty(pageCount, options).addRun(0, pageCount);
   }
 
   /** @throws RangeError for a page that is not an index below `pageCount` */
-  static fromPages(pageCount: number, pages: Iterable<number>): PageSet {
-    const set = PageSet.empty(pageCount);
+  static fromPages(pageCount: number, pages: Iterable<number>, options: PageSetOptions = {}): PageSet {
+    const set = PageSet.empty(pageCount, options);
     for (const page of pages) set.add(page);
     return set;
   }
@@ -45,54 +55,76 @@ export class PageSet implements PageBitmap {
    * The union of runs `[firstPage, pageCount, firstPage, pageCount, ...]` in any order.
    * @throws RangeError for a run outside the pages, or for half a run at the end
    */
-  static fromRuns(pageCount: number, runs: PageRuns): PageSet {
+  static fromRuns(pageCount: number, runs: PageRuns, options: PageSetOptions = {}): PageSet {
     if (runs.length % 2 !== 0) throw new RangeError(`page runs come in pairs, not in ${runs.length} numbers`);
-    const set = PageSet.empty(pageCount);
+    const set = PageSet.empty(pageCount, options);
     for (let index = 0; index < runs.length; index += 2) set.addRun(runs[index] ?? 0, runs[index + 1] ?? 0);
     return set;
   }
 
   /**
-   * A view of somebody's bitmap: both share `words`, also where these lie in shared memory.
-   * @throws RangeError where the words do not fit `pageCount`, or bits beyond it are set
+   * The set that `toBytes` wrote. The bytes may come from anybody: they are checked, and no more memory is taken than
+   * `options.pageCountMax` pages need.
+   * @throws GodwitError `ERR_GODWIT_PAGE_SET_MALFORMED` for bytes that are damaged or truncated, or for too many pages
+   * @throws TypeError where `bytes` are no `Uint8Array`
+   * @throws RangeError for a `pageCountMax` that is not an integer between 0 and 2^32 - 1
    */
-  static of(bitmap: PageBitmap): PageSet {
+  static fromBytes(bytes: Uint8Array, options: FromBytesOptions & PageSetOptions = {}): PageSet {
+    const { pageCountMax, ...choice } = options;
+    if (pageCountMax !== undefined) checkPageCount(pageCountMax);
+    return PageSet.of(decodePageSet(bytes, pageCountMax), choice);
+  }
+
+  /**
+   * A view of somebody's bitmap: both share `words`, also where these lie in shared memory. A `PageSet` is returned
+   * itself, whatever the options.
+   * @throws RangeError where the words do not fit `pageCount`, or bits beyond it are set
+   * @throws TypeError where the words are no `Uint32Array`
+   */
+  static of(bitmap: PageBitmap, options: PageSetOptions = {}): PageSet {
     if (bitmap instanceof PageSet) return bitmap;
     const { pageCount, words } = bitmap;
     checkPageCount(pageCount);
+    if (!(words instanceof Uint32Array)) throw new TypeError('the words of a bitmap are a Uint32Array');
     if (words.length !== wordCountOf(pageCount)) {
       throw new RangeError(`a bitmap over ${pageCount} pages has ${wordCountOf(pageCount)} words, not ${words.length}`);
     }
-    const set = new PageSet(pageCount, words);
     const beyond = pageCount >>> 5;
     if (beyond < words.length) {
       const strayBits =
         ((words[beyond] ?? 0) >>> (pageCount & 31)) | (beyond + 1 < words.length ? (words[beyond + 1] ?? 0) : 0);
       if (strayBits !== 0) throw new RangeError(`the bitmap has bits at or beyond page ${pageCount}`);
     }
-    return set;
+    return new PageSet(pageCount, words, chooseOperations(words.length, options));
+  }
+
+  /** Who walks over this set: native code, or TypeScript (where that is missing, and for small sets). */
+  get backend(): Backend {
+    return this.#operations.backend;
+  }
+
+  /** The instruction set of the native code; undefined in TypeScript. */
+  get isa(): Isa | undefined {
+    return this.#operations.isa;
   }
 
   /** @throws RangeError */
   add(page: number): this {
-    this.#checkPage(page);
-    const index = page >>> 5;
-    this.words[index] = (this.words[index] ?? 0) | (1 << (page & 31));
+    const word = this.#wordOf(page);
+    this.words[page >>> 5] = word | (1 << (page & 31));
     return this;
   }
 
   /** @throws RangeError */
   delete(page: number): this {
-    this.#checkPage(page);
-    const index = page >>> 5;
-    this.words[index] = (this.words[index] ?? 0) & ~(1 << (page & 31));
+    const word = this.#wordOf(page);
+    this.words[page >>> 5] = word & ~(1 << (page & 31));
     return this;
   }
 
   /** @throws RangeError */
   has(page: number): boolean {
-    this.#checkPage(page);
-    return (((this.words[page >>> 5] ?? 0) >>> (page & 31)) & 1) === 1;
+    return ((this.#wordOf(page) >>> (page & 31)) & 1) === 1;
   }
 
   /**
@@ -100,7 +132,8 @@ export class PageSet implements PageBitmap {
    * @throws RangeError where the run is not inside the set's pages
    */
   addRun(firstPage: number, pageCount: number): this {
-    this.#forWordsOfRun(firstPage, pageCount, (word, mask) => word | mask, ALL_BITS);
+    this.#checkRun(firstPage, pageCount);
+    setRun(this.#allWords(), firstPage, pageCount);
     return this;
   }
 
@@ -109,62 +142,40 @@ export class PageSet implements PageBitmap {
    * @throws RangeError where the run is not inside the set's pages
    */
   deleteRun(firstPage: number, pageCount: number): this {
-    this.#forWordsOfRun(firstPage, pageCount, (word, mask) => word & ~mask, 0);
+    this.#checkRun(firstPage, pageCount);
+    clearRun(this.#allWords(), firstPage, pageCount);
     return this;
   }
 
   clear(): this {
-    this.words.fill(0);
+    this.#allWords().fill(0);
     return this;
   }
 
   /** How many pages are in the set. */
   count(): number {
-    const words = this.words;
-    let pages = 0;
-    for (let index = 0; index < words.length; index++) {
-      const word = words[index] ?? 0;
-      if (word !== 0) pages += setBitCount(word);
-    }
-    return pages;
+    return this.#operations.count(this.#allWords());
   }
 
   isEmpty(): boolean {
-    const words = this.words;
-    for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
-    return true;
+    return this.#operations.nextBit(this.#allWords(), 0, true) >= this.pageCount;
   }
 
   /** Adds the pages of `other`. @throws RangeError for another number of pages */
   or(other: PageBitmap): this {
-    this.#checkSameCount(other);
-    const [words, others] = [this.words, other.words];
-    for (let index = 0; index < words.length; index++) {
-      const added = others[index] ?? 0;
-      if (added !== 0) words[index] = (words[index] ?? 0) | added;
-    }
+    this.#operations.or(this.#allWords(), this.#wordsLike(other));
     return this;
   }
 
   /** Keeps the pages that `other` has too. @throws RangeError for another number of pages */
   and(other: PageBitmap): this {
-    this.#checkSameCount(other);
-    const [words, others] = [this.words, other.words];
-    for (let index = 0; index < words.length; index++) {
-      const word = words[index] ?? 0;
-      if (word !== 0) words[index] = word & (others[index] ?? 0);
-    }
+    this.#operations.and(this.#allWords(), this.#wordsLike(other));
     return this;
   }
 
   /** Takes out the pages of `other`. @throws RangeError for another number of pages */
   subtract(other: PageBitmap): this {
-    this.#checkSameCount(other);
-    const [words, others] = [this.words, other.words];
-    for (let index = 0; index < words.length; index++) {
-      const word = words[index] ?? 0;
-      if (word !== 0) words[index] = word & ~(others[index] ?? 0);
-    }
+    this.#operations.subtract(this.#allWords(), this.#wordsLike(other));
     return this;
   }
 
@@ -172,22 +183,18 @@ export class PageSet implements PageBitmap {
    * Moves the pages of `from` into this set: adds them here, takes them out there, and returns how many `from` held.
    * Where `from` lies in shared memory each word is exchanged atomically, so that a page marked meanwhile by another
    * thread (with `Atomics.or`) is fetched now or stays for the next time, and is never lost.
-   * @throws RangeError for another number of pages, or for the set itself
+   * @throws RangeError for another number of pages, or for words that overlap the set's own
    */
   fetchAndClear(from: PageBitmap): number {
-    this.#checkSameCount(from);
-    if (from.words === this.words) throw new RangeError('a set cannot fetch its own pages');
-    const [words, marks] = [this.words, from.words];
+    const words = this.#allWords();
+    const marks = this.#wordsLike(from);
+    const overlaps =
+      marks.buffer === words.buffer &&
+      marks.byteOffset < words.byteOffset + words.byteLength &&
+      words.byteOffset < marks.byteOffset + marks.byteLength;
+    if (overlaps) throw new RangeError('a set cannot fetch its own pages');
     const shared = typeof SharedArrayBuffer !== 'undefined' && marks.buffer instanceof SharedArrayBuffer;
-    let fetched = 0;
-    for (let index = 0; index < words.length; index++) {
-      if (marks[index] === 0) continue;
-      const mark = shared ? Atomics.exchange(marks, index, 0) : (marks[index] ?? 0);
-      if (!shared) marks[index] = 0;
-      words[index] = (words[index] ?? 0) | mark;
-      fetched += setBitCount(mark);
-    }
-    return fetched;
+    return this.#operations.fetchAndClear(words, marks, shared);
   }
 
   /**
@@ -199,9 +206,11 @@ export class PageSet implements PageBitmap {
     if (!Number.isInteger(from) || from < 0 || from > this.pageCount) {
       throw new RangeError(`page ${from} is not between 0 and ${this.pageCount}`);
     }
-    const firstPage = this.#nextBit(from, 0);
+    const words = this.#allWords();
+    const firstPage = this.#operations.nextBit(words, from, true);
     if (firstPage >= this.pageCount) return undefined;
-    return { firstPage, pageCount: Math.min(this.#nextBit(firstPage, ALL_BITS), this.pageCount) - firstPage };
+    const end = this.#operations.nextBit(words, firstPage, false);
+    return { firstPage, pageCount: Math.min(end, this.pageCount) - firstPage };
   }
 
   /** The runs in ascending order, each as long as it can be. The set must not change meanwhile. */
@@ -215,113 +224,86 @@ export class PageSet implements PageBitmap {
 
   /** The pages in ascending order. The set must not change meanwhile. */
   *pages(): IterableIterator<number> {
-    const words = this.words;
-    for (let index = 0; index < words.length; index++) {
+    const words = this.#allWords();
+    let page = this.#operations.nextBit(words, 0, true);
+    while (page < this.pageCount) {
+      const index = page >>> 5;
       let word = words[index] ?? 0;
       while (word !== 0) {
         yield index * 32 + lowestSetBit(word);
         word &= word - 1;
       }
+      const next = (index + 1) * 32;
+      page = next < this.pageCount ? this.#operations.nextBit(words, next, true) : this.pageCount;
     }
   }
 
   /** All runs in ascending order as `[firstPage, pageCount, firstPage, pageCount, ...]`. */
   toRuns(): PageRuns {
-    const runs = new Uint32Array(2 * this.#runCount());
-    let at = 0;
-    let firstPage = this.#nextBit(0, 0);
-    while (firstPage < this.pageCount) {
-      const end = Math.min(this.#nextBit(firstPage, ALL_BITS), this.pageCount);
-      runs[at++] = firstPage;
-      runs[at++] = end - firstPage;
-      firstPage = this.#nextBit(end, 0);
-    }
-    return runs;
+    const words = this.#allWords();
+    const runs = new Uint32Array(2 * this.#operations.runCount(words));
+    const written = this.#operations.fillRuns(words, this.pageCount, runs);
+    return written === runs.length ? runs : runs.slice(0, written);
+  }
+
+  /** The set as few bytes, for a file or a peer; `PageSet.fromBytes` reads them. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return encodePageSet({ pageCount: this.pageCount, words: this.#allWords() }, this.#operations);
   }
 
   /** A set of its own with the same pages. */
   clone(): PageSet {
     const words = new Uint32Array(this.words.length);
-    words.set(this.words);
-    return new PageSet(this.pageCount, words);
+    words.set(this.#allWords());
+    return new PageSet(this.pageCount, words, this.#operations);
   }
 
   /** Whether `other` has as many page indexes and the same pages. */
   equals(other: PageBitmap): boolean {
-    if (other.pageCount !== this.pageCount || other.words.length !== this.words.length) return false;
-    const [words, others] = [this.words, other.words];
-    for (let index = 0; index < words.length; index++) if (words[index] !== others[index]) return false;
-    return true;
+    if (other.pageCount !== this.pageCount) return false;
+    return this.#operations.equal(this.#allWords(), this.#wordsLike(other));
   }
 
-  /** First page at or after `from` whose bit differs from `skipped`'s (0 or all ones); at least `pageCount` if none. */
-  #nextBit(from: number, skipped: number): number {
-    const words = this.words;
-    const flip = skipped | 0;
-    let index = from >>> 5;
-    if (index >= words.length) return this.pageCount;
-    let word = ((words[index] ?? 0) ^ flip) & (ALL_BITS << (from & 31));
-    while (word === 0) {
-      if (++index >= words.length) return this.pageCount;
-      word = (words[index] ?? 0) ^ flip;
-    }
-    return index * 32 + lowestSetBit(word);
-  }
-
-  /** A run begins at every set bit whose lower neighbour is clear. */
-  #runCount(): number {
-    const words = this.words;
-    let runs = 0;
-    let carried = 0;
-    for (let index = 0; index < words.length; index++) {
-      const word = words[index] ?? 0;
-      if (word !== 0) runs += setBitCount(word & ~((word << 1) | carried));
-      carried = word >>> 31;
-    }
-    return runs;
-  }
-
-  #forWordsOfRun(
-    firstPage: number,
-    pageCount: number,
-    join: (word: number, mask: number) => number,
-    whole: number,
-  ): void {
-    const end = firstPage + pageCount;
+  #checkRun(firstPage: number, pageCount: number): void {
     if (
       !Number.isInteger(firstPage) ||
       !Number.isInteger(pageCount) ||
       firstPage < 0 ||
       pageCount < 0 ||
-      end > this.pageCount
+      firstPage + pageCount > this.pageCount
     ) {
       throw new RangeError(`the run of ${pageCount} pages from ${firstPage} on is not inside ${this.pageCount} pages`);
     }
-    if (pageCount === 0) return;
-    const words = this.words;
-    const [first, last] = [firstPage >>> 5, (end - 1) >>> 5];
-    const head = ALL_BITS << (firstPage & 31);
-    const tail = ALL_BITS >>> (31 - ((end - 1) & 31));
-    if (first === last) {
-      words[first] = join(words[first] ?? 0, head & tail);
-      return;
-    }
-    words[first] = join(words[first] ?? 0, head);
-    words.fill(whole, first + 1, last);
-    words[last] = join(words[last] ?? 0, tail);
   }
 
-  #checkPage(page: number): void {
+  #wordOf(page: number): number {
     if (!Number.isInteger(page) || page < 0 || page >= this.pageCount) {
       throw new RangeError(`page ${page} is not an index below ${this.pageCount}`);
     }
+    const word = this.words[page >>> 5];
+    if (word === undefined) throw gone();
+    return word;
   }
 
-  #checkSameCount(other: PageBitmap): void {
-    if (other.pageCount !== this.pageCount || other.words.length !== this.words.length) {
-      throw new RangeError(`a set of ${this.pageCount} pages meets one of ${other.pageCount}`);
-    }
+  #allWords(): Uint32Array {
+    if (this.words.length !== wordCountOf(this.pageCount)) throw gone();
+    return this.words;
   }
+
+  #wordsLike(other: PageBitmap): Uint32Array {
+    const { pageCount, words } = other;
+    if (!(words instanceof Uint32Array)) throw new TypeError('the words of a bitmap are a Uint32Array');
+    if (pageCount !== this.pageCount || words.length !== this.words.length) {
+      throw new RangeError(
+        `a set of ${this.pageCount} pages in ${this.words.length} words meets one of ${pageCount} in ${words.length}`,
+      );
+    }
+    return words;
+  }
+}
+
+function gone(): TypeError {
+  return new TypeError('the words of the set are gone: their buffer was detached or resized');
 }
 
 function checkPageCount(pageCount: number): void {

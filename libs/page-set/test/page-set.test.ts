@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PageSet } from '../src/index.ts';
+import { availableIsas, PageSet, type PageSetOptions } from '../src/index.ts';
+
+const ways: PageSetOptions[] = [{ backend: 'typescript' }, ...availableIsas().map((isa) => ({ isa })), {}];
 
 const pageCounts = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(31, 32, 33, 63, 64, 65, 4096));
 
@@ -30,11 +32,11 @@ function strayBitCount(set: PageSet): number {
   return stray;
 }
 
-describe('PageSet against a set of numbers', () => {
+describe.each(ways)('PageSet against a set of numbers, by %o', (way) => {
   it('holds what was added', () => {
     fc.assert(
       fc.property(models, ({ pageCount, left }) => {
-        const set = PageSet.fromPages(pageCount, left);
+        const set = PageSet.fromPages(pageCount, left, way);
         expect([...set.pages()]).toEqual(sorted(left));
         expect(set.count()).toBe(new Set(left).size);
         expect(set.isEmpty()).toBe(left.length === 0);
@@ -47,13 +49,13 @@ describe('PageSet against a set of numbers', () => {
   it('unites, intersects and subtracts', () => {
     fc.assert(
       fc.property(models, ({ pageCount, left, right }) => {
-        const other = PageSet.fromPages(pageCount, right);
+        const other = PageSet.fromPages(pageCount, right, way);
         const plain = { pageCount, words: other.words };
-        expect([...PageSet.fromPages(pageCount, left).or(plain).pages()]).toEqual(sorted([...left, ...right]));
-        expect([...PageSet.fromPages(pageCount, left).and(plain).pages()]).toEqual(
+        expect([...PageSet.fromPages(pageCount, left, way).or(plain).pages()]).toEqual(sorted([...left, ...right]));
+        expect([...PageSet.fromPages(pageCount, left, way).and(plain).pages()]).toEqual(
           sorted(left.filter((page) => right.includes(page))),
         );
-        const rest = PageSet.fromPages(pageCount, left).subtract(plain);
+        const rest = PageSet.fromPages(pageCount, left, way).subtract(plain);
         expect([...rest.pages()]).toEqual(sorted(left.filter((page) => !right.includes(page))));
         expect([...other.pages()]).toEqual(sorted(right));
       }),
@@ -63,11 +65,11 @@ describe('PageSet against a set of numbers', () => {
   it('fetches and clears, from private and from shared words', () => {
     fc.assert(
       fc.property(models, fc.boolean(), ({ pageCount, left, right }, shared) => {
-        const source = PageSet.fromPages(pageCount, right);
+        const source = PageSet.fromPages(pageCount, right, way);
         const bytes = source.words.byteLength;
         const words = shared ? new Uint32Array(new SharedArrayBuffer(bytes)) : new Uint32Array(bytes / 4);
         words.set(source.words);
-        const set = PageSet.fromPages(pageCount, left);
+        const set = PageSet.fromPages(pageCount, left, way);
         expect(set.fetchAndClear({ pageCount, words })).toBe(new Set(right).size);
         expect([...set.pages()]).toEqual(sorted([...left, ...right]));
         expect(words.every((word) => word === 0)).toBe(true);
@@ -78,7 +80,7 @@ describe('PageSet against a set of numbers', () => {
   it('lists its runs, each as long as it can be', () => {
     fc.assert(
       fc.property(models, ({ pageCount, left }) => {
-        const set = PageSet.fromPages(pageCount, left);
+        const set = PageSet.fromPages(pageCount, left, way);
         const runs = [...set.runs()];
         const pages = runs.flatMap((run) =>
           Array.from({ length: run.pageCount }, (_, offset) => run.firstPage + offset),
@@ -89,7 +91,7 @@ describe('PageSet against a set of numbers', () => {
           expect(run.firstPage).toBeGreaterThan((before?.firstPage ?? 0) + (before?.pageCount ?? 0));
         });
         expect([...set.toRuns()]).toEqual(runs.flatMap((run) => [run.firstPage, run.pageCount]));
-        expect(PageSet.fromRuns(pageCount, set.toRuns()).equals(set)).toBe(true);
+        expect(PageSet.fromRuns(pageCount, set.toRuns(), way).equals(set)).toBe(true);
       }),
     );
   });
@@ -99,7 +101,7 @@ describe('PageSet against a set of numbers', () => {
       fc.property(models, fc.double({ min: 0, max: 1, noNaN: true }), ({ pageCount, left }, share) => {
         const from = Math.floor(share * pageCount);
         const expected = sorted(left).find((page) => page >= from);
-        const run = PageSet.fromPages(pageCount, left).nextRun(from);
+        const run = PageSet.fromPages(pageCount, left, way).nextRun(from);
         expect(run?.firstPage).toBe(expected);
         if (run === undefined) return;
         expect(left).toContain(run.firstPage + run.pageCount - 1);
@@ -111,7 +113,7 @@ describe('PageSet against a set of numbers', () => {
   it('adds and deletes runs and single pages, and keeps the bits beyond its pages zero', () => {
     fc.assert(
       fc.property(models, ({ pageCount, left, right }) => {
-        const set = PageSet.full(pageCount);
+        const set = PageSet.full(pageCount, way);
         expect(set.count()).toBe(pageCount);
         expect(strayBitCount(set)).toBe(0);
         const [low, high] = [Math.min(...left, pageCount), Math.max(...left, -1)];
