@@ -27,6 +27,7 @@
 #define GODWIT_CAPSULE_TAG_HI 0x9a3e51c7b2d04f68ull
 
 /* Kinds of table. Zero is never a kind. */
+#define GODWIT_KIND_CLOSED 0u /* nothing is behind it any more: refuse it */
 #define GODWIT_KIND_MEMORY 1u
 #define GODWIT_KIND_EXECUTION 2u
 #define GODWIT_KIND_DIRTY 3u

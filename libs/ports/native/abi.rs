@@ -6,6 +6,8 @@ pub const ABI_VERSION: u32 = 1;
 /// Type tag of the napi External that carries a capsule.
 pub const CAPSULE_TAG: (u64, u64) = (0x6f67_c0de_7769_7431, 0x9a3e_51c7_b2d0_4f68);
 
+/// Of a capsule behind which there is nothing any more; only a napi External still refers to it.
+pub const KIND_CLOSED: u32 = 0;
 pub const KIND_MEMORY: u32 = 1;
 pub const KIND_EXECUTION: u32 = 2;
 pub const KIND_DIRTY: u32 = 3;

@@ -1,9 +1,12 @@
+use std::cell::UnsafeCell;
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
-use crate::{ABI_VERSION, CapsuleError, CapsuleHeader};
+use crate::{ABI_VERSION, CapsuleError, CapsuleHeader, KIND_CLOSED};
 
 /// One kind of table: its number and its Rust layout.
 ///
@@ -46,8 +49,11 @@ unsafe impl<T: Table> Sync for Capsule<T> {}
 /// What an exported table's `context` points at: the table itself, counted, with the implementation behind it.
 #[repr(C)]
 pub(crate) struct Exported<T: Table, I: ?Sized> {
-    pub(crate) table: T,
-    pub(crate) implementation: Box<I>,
+    table: T,
+    /// Ends this very export; see [`crate::Lent`].
+    end: unsafe fn(*mut c_void) -> bool,
+    /// Emptied only by `end`, which runs when nobody can call the table any more.
+    implementation: UnsafeCell<Option<Box<I>>>,
 }
 
 impl<T: Table> Capsule<T> {
@@ -64,8 +70,12 @@ impl<T: Table> Capsule<T> {
             retain: retain::<T, I>,
             release: release::<T, I>,
         };
-        let table = build(header, &implementation);
-        let exported = Arc::into_raw(Arc::new(Exported { table, implementation })) as *mut Exported<T, I>;
+        let exported = Exported {
+            table: build(header, &implementation),
+            end: end::<T, I>,
+            implementation: UnsafeCell::new(Some(implementation)),
+        };
+        let exported = Arc::into_raw(Arc::new(exported)) as *mut Exported<T, I>;
         // SAFETY: nobody else knows the Arc yet, so writing the context is not a race; the table begins with the header.
         unsafe { (*(exported as *mut CapsuleHeader)).context = exported as *mut c_void };
         // SAFETY: Arc::into_raw never returns null; Exported is repr(C) and begins with the table.
@@ -88,6 +98,9 @@ impl<T: Table> Capsule<T> {
                 "capsule ABI version {} where this package speaks {ABI_VERSION}; install packages of the same major version",
                 seen.abi_version
             ));
+        }
+        if seen.kind == KIND_CLOSED {
+            return Err(format!("the {} behind this capsule was closed", T::NAME));
         }
         if seen.kind != T::KIND {
             return Err(format!(
@@ -118,6 +131,17 @@ impl<T: Table> Capsule<T> {
 
     pub(crate) fn context(&self) -> *mut c_void {
         self.header().context
+    }
+
+    /// Ends the export behind this capsule, if besides it there is only the reference of a napi External.
+    ///
+    /// # Safety
+    /// The capsule came from `export` of this very build of the crate, and this is the JavaScript thread that has the
+    /// External, which alone could make further references of it.
+    pub(crate) unsafe fn end(&self) -> bool {
+        let exported = self.context() as *const Exported<T, ()>;
+        // SAFETY: the caller vouches for an export of this build; `end` lies before whatever the implementation is.
+        unsafe { ((*exported).end)(self.context()) }
     }
 
     fn header(&self) -> &CapsuleHeader {
@@ -170,6 +194,28 @@ unsafe extern "C" fn release<T: Table, I: ?Sized>(context: *mut c_void) {
     }));
 }
 
+/// See [`Capsule::end`].
+///
+/// # Safety
+/// `context` is the Arc made in [`Capsule::new`] with the same `T` and `I`; for the rest see [`Capsule::end`].
+unsafe fn end<T: Table, I: ?Sized>(context: *mut c_void) -> bool {
+    const EXTERNAL_AND_LENDER: usize = 2;
+    // SAFETY: the caller vouches for the context, and holds a reference, which is not given up here.
+    let exported = ManuallyDrop::new(unsafe { Arc::from_raw(context as *const Exported<T, I>) });
+    if Arc::strong_count(&exported) > EXTERNAL_AND_LENDER {
+        return false;
+    }
+    // Pairs with the release of whoever referred to it until now: what they did has happened.
+    fence(Ordering::Acquire);
+    // SAFETY: of the two references left the External's can only be used on this thread, which is here, and the
+    // lender's is used for nothing else; so nobody reads the header or calls the table meanwhile.
+    unsafe {
+        (*(context as *mut CapsuleHeader)).kind = KIND_CLOSED;
+        (*exported.implementation.get()).take();
+    }
+    true
+}
+
 /// Runs one function behind a table: finds the implementation, catches panics, turns the result into a number.
 ///
 /// # Safety
@@ -180,7 +226,11 @@ pub(crate) unsafe fn guard<T: Table, I: ?Sized>(
 ) -> i64 {
     // SAFETY: the caller vouches for the context; the reference lives as long as the call.
     let exported = unsafe { &*(context as *const Exported<T, I>) };
-    match catch_unwind(AssertUnwindSafe(|| call(&exported.implementation))) {
+    // SAFETY: the cell is written only by `end`, and never while somebody may call the table.
+    let Some(implementation) = (unsafe { &*exported.implementation.get() }) else {
+        return i64::from(CapsuleError::Closed.code());
+    };
+    match catch_unwind(AssertUnwindSafe(|| call(implementation))) {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => i64::from(error.code()),
         Err(_) => i64::from(CapsuleError::Panic.code()),

@@ -16,6 +16,7 @@ mod execution;
 mod js;
 #[cfg(feature = "napi")]
 mod js_view;
+mod lent;
 mod memory;
 mod scanner;
 
@@ -31,5 +32,6 @@ pub use execution::Execution;
 pub use js::JsCapsule;
 #[cfg(feature = "napi")]
 pub use js_view::{JsView, ViewElement};
+pub use lent::Lent;
 pub use memory::{Memory, MemorySlot};
 pub use scanner::Scanner;
