@@ -20,7 +20,6 @@ export function library(entries: Entries = {}): ReturnType<typeof defineConfig> 
     outDir: 'dist',
     target: 'node20',
     platform: 'node',
-    sourcemap: true,
     treeshake: true,
     clean: false,
   } as const;
