@@ -1,10 +1,14 @@
-//! Tells which pages of a running memory were written: PAGEMAP_SCAN, the KVM dirty log, or comparison.
+//! Tells which pages of a running memory were written: by PAGEMAP_SCAN, the KVM dirty log, or KVM's dirty rings.
 //!
-//! Both trackers work over a memory capsule somebody else exports: they borrow its descriptors and never close them.
+//! All trackers work over a memory capsule somebody else exports: they borrow its descriptors and never close them.
 
+mod device_marks;
+mod dirty_gfn_ring;
 mod ioctl;
 mod kvm_dirty_log;
+mod kvm_dirty_ring;
 mod kvm_ioctl;
+mod kvm_slots;
 mod page_words;
 mod pagemap_ioctl;
 mod pagemap_scan;
@@ -12,4 +16,5 @@ mod pagemap_scan;
 mod tracker_js;
 
 pub use kvm_dirty_log::KvmDirtyLog;
+pub use kvm_dirty_ring::KvmDirtyRing;
 pub use pagemap_scan::PagemapScan;

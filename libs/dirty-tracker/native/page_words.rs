@@ -1,5 +1,7 @@
 //! Bitmaps over pages as the capsules have them: page i is bit `i % 64` of word `i / 64`.
 
+use std::ops::Range;
+
 /// Sets the bits `[first, first + count)`.
 pub(crate) fn set_run(words: &mut [u64], first: u64, count: u64) {
     let end = first + count;
@@ -26,6 +28,23 @@ pub(crate) fn add_at(words: &mut [u64], first_page: u64, source: &[u64], page_co
             words[start + index + 1] |= word >> (64 - shift);
         }
     }
+}
+
+/// The next words from `from` on that hold bits, as many as it takes for `bits_max` of them (and at most 63 more); none
+/// where there are no bits. Begins and ends with a word that is not empty.
+pub(crate) fn next_chunk(words: &[u64], from: usize, bits_max: u32) -> Option<Range<usize>> {
+    let start = from + words.get(from..)?.iter().position(|&word| word != 0)?;
+    let (mut end, mut bits) = (start, 0);
+    for (index, word) in words.iter().enumerate().skip(start) {
+        if *word != 0 {
+            bits += word.count_ones();
+            end = index + 1;
+        }
+        if bits >= bits_max {
+            break;
+        }
+    }
+    Some(start..end)
 }
 
 /// Moves the bits of `fresh` into `into`; returns how many there were. Leaves `fresh` empty.
@@ -77,6 +96,31 @@ mod tests {
                 assert_eq!(bits(&words), expected, "first {first}, count {count}");
             }
         }
+    }
+
+    #[test]
+    fn chunks_cover_all_bits_in_order_and_none_has_too_many() {
+        let mut words = vec![0u64; 1000];
+        for page in (0..64_000).filter(|page| page % 7 == 0 || (20_000..24_000).contains(page)) {
+            words[page / 64] |= 1 << (page % 64);
+        }
+        words[700..900].fill(0);
+        let (mut from, mut seen, mut chunks) = (0, 0, 0);
+        while let Some(chunk) = next_chunk(&words, from, 256) {
+            let bits: u32 = words[chunk.clone()].iter().map(|word| word.count_ones()).sum();
+            assert!(chunk.start >= from && bits < 256 + 64);
+            assert!(words[chunk.start] != 0 && words[chunk.end - 1] != 0);
+            seen += bits;
+            chunks += 1;
+            from = chunk.end;
+        }
+        assert_eq!(seen, words.iter().map(|word| word.count_ones()).sum());
+        assert!(
+            chunks > seen / 320 && chunks <= seen / 256 + 1,
+            "{chunks} chunks of {seen}"
+        );
+        assert_eq!(next_chunk(&words, 1000, 1), None);
+        assert_eq!(next_chunk(&[], 0, 1), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@ use napi::bindgen_prelude::{AsyncTask, Uint32Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 
-use crate::{KvmDirtyLog, PagemapScan};
+use crate::{KvmDirtyLog, KvmDirtyRing, PagemapScan};
 
 /// A native tracker; its work runs on the thread pool.
 #[napi]
@@ -29,6 +29,14 @@ pub fn create_pagemap_scan_tracker(memory: JsCapsule<MemoryTable>) -> Result<Nat
 #[napi]
 pub fn create_kvm_dirty_log_tracker(memory: JsCapsule<MemoryTable>) -> Result<NativeTracker> {
     KvmDirtyLog::new(memory.0).map(NativeTracker::over).map_err(unsupported)
+}
+
+/// Tracks by KVM's dirty rings; throws `ERR_GODWIT_UNSUPPORTED` with what is missing.
+#[napi]
+pub fn create_kvm_dirty_ring_tracker(memory: JsCapsule<MemoryTable>) -> Result<NativeTracker> {
+    KvmDirtyRing::new(memory.0)
+        .map(NativeTracker::over)
+        .map_err(unsupported)
 }
 
 #[napi]

@@ -1,13 +1,16 @@
 //! PAGEMAP_SCAN over a mapping that threads write all the while.
 
+#[path = "tracked/stress.rs"]
+mod stress;
 mod tracked;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use godwit_dirty_tracker::PagemapScan;
-use godwit_ports::{Capsule, DirtySource, MemoryTable};
-use tracked::{Backing, PAGE_WORDS, Shadow, map, memory, pages, words};
+use godwit_ports::{Capsule, CapsuleError, DirtySource, MemoryTable};
+use stress::{COUNTERS, Forgetful, Seen};
+use tracked::{Backing, PAGE_BYTES, PAGE_WORDS, Shadow, map, memory, pages, register_range, words};
 
 const PAGE_COUNT: usize = 5000;
 
@@ -65,6 +68,151 @@ fn no_write_of_concurrent_threads_is_lost() {
         assert!(reported > 0);
         shadow
     });
+    shadow.collect(&memory, &tracker);
+    assert_eq!(shadow.stale(&memory), Vec::<usize>::new());
+}
+
+/// Threads that count in the pages below `page_count`, each in words of its own, while `work` is done; how often they did.
+fn while_threads_write<Done>(
+    memory: &Capsule<MemoryTable>,
+    page_count: usize,
+    work: impl FnOnce() -> Done,
+) -> (Done, u64) {
+    let stopped = AtomicBool::new(false);
+    let writes = AtomicU64::new(0);
+    let done = thread::scope(|scope| {
+        for writer in 0..COUNTERS {
+            let (stopped, writes) = (&stopped, &writes);
+            scope.spawn(move || {
+                let mut random = writer as u64;
+                while !stopped.load(Ordering::Relaxed) {
+                    for _ in 0..1024 {
+                        random = random
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
+                        let page = (random >> 33) as usize % page_count;
+                        // Nobody else writes this word: no need for a locked instruction, which would slow it down.
+                        let word = &words(memory)[page * PAGE_WORDS + writer];
+                        word.store(word.load(Ordering::Relaxed) + 1, Ordering::Release);
+                    }
+                    writes.fetch_add(1024, Ordering::Relaxed);
+                }
+            });
+        }
+        let done = work();
+        stopped.store(true, Ordering::Relaxed);
+        done
+    });
+    (done, writes.into_inner())
+}
+
+fn stressed(memory: &Capsule<MemoryTable>, tracker: &dyn DirtySource, duration: std::time::Duration) -> (Seen, u64) {
+    let pages: Vec<usize> = (0..PAGE_COUNT / 2).collect();
+    while_threads_write(memory, PAGE_COUNT / 2, || {
+        stress::run(memory, tracker, &pages, duration)
+    })
+}
+
+#[test]
+fn none_of_very_many_writes_is_lost() {
+    let Some((memory, tracker)) = tracked() else { return };
+    let (seen, writes) = stressed(&memory, &tracker, stress::duration());
+    println!(
+        "pagemap-scan: {writes} writes, {} pages reported by {} collections, {} lost",
+        seen.reported,
+        seen.collections,
+        seen.lost.len()
+    );
+    assert_eq!(seen.lost, []);
+    assert!(seen.reported > 1000 && seen.collections > 50);
+}
+
+#[test]
+fn the_stress_sees_one_lost_page() {
+    let Some((memory, tracker)) = tracked() else { return };
+    let tracker = Forgetful::over(tracker);
+    let (seen, _) = stressed(&memory, &tracker, std::time::Duration::from_millis(300));
+    let forgotten = Vec::from_iter(tracker.forgotten_page());
+    assert_eq!(forgotten.len(), 1);
+    assert_eq!(seen.lost.iter().map(|&(_, page)| page).collect::<Vec<_>>(), forgotten);
+}
+
+/// Gives a run of pages back.
+fn release(memory: &Capsule<MemoryTable>, first_page: usize, page_count: usize) {
+    // SAFETY: a run of the mapping, which the capsule keeps; its contents are given up.
+    let result = unsafe {
+        libc::madvise(
+            memory.base().add(first_page * PAGE_BYTES).cast(),
+            page_count * PAGE_BYTES,
+            libc::MADV_DONTNEED,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn regions_are_released_while_it_collects() {
+    let Some((memory, tracker)) = tracked() else { return };
+    let stopped = AtomicBool::new(false);
+    let releases = AtomicU64::new(0);
+    let released = PAGE_COUNT - 1000..PAGE_COUNT;
+    let mut shadow = thread::scope(|scope| {
+        let (memory, stopped, releases, released) = (&memory, &stopped, &releases, released.clone());
+        scope.spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                for first in released.clone().step_by(50) {
+                    release(memory, first, 50);
+                    // Giving memory back is no write; what is written after it is one.
+                    for page in first..first + 50 {
+                        write(memory, page);
+                    }
+                }
+                releases.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut shadow = Shadow::begin(memory, &tracker);
+        while releases.load(Ordering::Relaxed) < 20 {
+            shadow.collect(memory, &tracker);
+        }
+        stopped.store(true, Ordering::Relaxed);
+        shadow
+    });
+    shadow.collect(&memory, &tracker);
+    assert_eq!(shadow.stale(&memory), Vec::<usize>::new());
+}
+
+#[test]
+fn a_region_that_is_no_longer_registered_is_an_error_and_loses_nothing() {
+    let Some((memory, tracker)) = tracked() else { return };
+    for page in 0..PAGE_COUNT {
+        write(&memory, page);
+    }
+    let mut shadow = Shadow::begin(&memory, &tracker);
+    for page in (0..PAGE_COUNT).step_by(3) {
+        write(&memory, page);
+    }
+    let mut bitmap = vec![0; PAGE_COUNT.div_ceil(64)];
+    // A new mapping in the place of the old: nobody registered it.
+    // SAFETY: replaces pages of the mapping, which the capsule unmaps in the end like the others.
+    let replaced = unsafe {
+        libc::mmap(
+            memory.base().add(4000 * PAGE_BYTES).cast(),
+            16 * PAGE_BYTES,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(replaced, libc::MAP_FAILED);
+    assert_eq!(tracker.collect(&mut bitmap), Err(CapsuleError::Os(libc::EPERM)));
+    assert_eq!(pages(&bitmap), []);
+    // Registered again, it goes on; what the failed collection may have taken is reported.
+    let userfault_fd = memory.userfault_fd().unwrap();
+    register_range(userfault_fd, memory.base().wrapping_add(4000 * PAGE_BYTES), 16).unwrap();
+    for page in 4000..4016 {
+        write(&memory, page);
+    }
     shadow.collect(&memory, &tracker);
     assert_eq!(shadow.stale(&memory), Vec::<usize>::new());
 }

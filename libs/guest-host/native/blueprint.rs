@@ -21,6 +21,8 @@ pub struct Blueprint {
     pub huge_pages: bool,
     /// Record writes by userfaultfd, for a tracker that scans page tables.
     pub record_writes: bool,
+    /// Bytes of each processor's dirty ring, of guests whose processors have one; 0: none.
+    pub dirty_ring_bytes: u32,
     /// Sleep between two polls of the card.
     pub idle_poll: Duration,
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use godwit_guest_programs::layout::PAGE_BYTES;
 use godwit_nic_sim::GuestDma;
-use godwit_ports::{Capsule, CapsuleError, MemorySlot, MemoryTable};
+use godwit_ports::{Capsule, CapsuleError, DirtyRings, MemorySlot, MemoryTable, RingHarvester};
 
 use crate::host_memory::HostMemory;
 
 /// Memory of a guest, with what its kind adds to it.
 ///
 /// # Safety
-/// What `vm_fd`, `slots` and `device_marks` return stays open and in place for as long as the value lives, and there is
+/// What `vm_fd`, `slots`, `device_marks` and `dirty_rings` return stays open and in place for as long as the value lives, and there is
 /// a word of marks for each 64 pages.
 pub unsafe trait GuestMemory: Send + Sync {
     /// The memory itself.
@@ -33,6 +33,19 @@ pub unsafe trait GuestMemory: Send + Sync {
     fn device_marks(&self) -> Option<&[AtomicU64]> {
         None
     }
+
+    /// The rings in which the processors record their writes, if they do.
+    fn dirty_rings(&self) -> Option<&DirtyRings> {
+        None
+    }
+
+    /// Who empties the rings when a processor meets a full one.
+    fn set_ring_harvester(&self, _harvester: Option<RingHarvester>) -> std::result::Result<(), CapsuleError> {
+        Err(CapsuleError::Unsupported)
+    }
+
+    /// Has the rings emptied. Called by a processor's thread that left its guest because its ring is full.
+    fn empty_rings(&self) {}
 
     /// Whatever else lies over the memory lets go of it, before its pages are given back.
     fn detach(&self) -> Result<()> {
@@ -64,10 +77,17 @@ impl GuestDma for dyn GuestMemory + '_ {
     }
 
     fn mark_dirty(&self, guest_physical: u64, length: usize) {
+        if let Some(offset) = self.host().offset_of(guest_physical) {
+            self.mark_written(offset, length);
+        }
+    }
+}
+
+impl dyn GuestMemory + '_ {
+    /// Marks what this process wrote, from an offset in the row of pages on, for trackers that see processors alone. After
+    /// the write.
+    pub(crate) fn mark_written(&self, offset: u64, length: usize) {
         let Some(marks) = self.device_marks().filter(|_| length > 0) else {
-            return;
-        };
-        let Some(offset) = self.host().offset_of(guest_physical) else {
             return;
         };
         for page in offset / PAGE_BYTES..=(offset + length as u64 - 1) / PAGE_BYTES {
@@ -123,6 +143,14 @@ unsafe impl godwit_ports::Memory for SharedMemory {
 
     fn device_marks(&self) -> Option<&[AtomicU64]> {
         self.0.device_marks()
+    }
+
+    fn dirty_rings(&self) -> Option<&DirtyRings> {
+        self.0.dirty_rings()
+    }
+
+    fn set_ring_harvester(&self, harvester: Option<RingHarvester>) -> std::result::Result<(), CapsuleError> {
+        self.0.set_ring_harvester(harvester)
     }
 
     fn present(&self, first_page: u64, page_count: u64, bitmap: &mut [u64]) -> std::result::Result<u64, CapsuleError> {

@@ -289,7 +289,11 @@ impl NativeGuest {
     /// Copies bytes into memory.
     #[napi]
     pub fn write_memory(&self, offset_bytes: f64, from: Buffer) -> Result<()> {
-        let inside = self.machine()?.memory().host().write(offset_bytes as u64, &from);
+        let machine = self.machine()?;
+        let inside = machine.memory().host().write(offset_bytes as u64, &from);
+        if inside {
+            machine.memory().mark_written(offset_bytes as u64, from.len());
+        }
         inside
             .then_some(())
             .ok_or_else(|| from_capsule(CapsuleError::OutOfRange, "writing memory"))

@@ -35,6 +35,7 @@ pub struct NativeOptions {
     pub empty: bool,
     pub huge_pages: bool,
     pub record_writes: bool,
+    pub dirty_ring_bytes: u32,
     pub idle_poll_microseconds: f64,
 }
 
@@ -90,6 +91,7 @@ impl NativeOptions {
             empty: self.empty,
             huge_pages: self.huge_pages,
             record_writes: self.record_writes,
+            dirty_ring_bytes: self.dirty_ring_bytes,
             idle_poll: Duration::from_micros(self.idle_poll_microseconds as u64),
         })
     }

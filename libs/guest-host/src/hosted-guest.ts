@@ -24,7 +24,7 @@ export interface HostedGuest extends Guest {
    */
   readMemory(offsetBytes: number, into: Uint8Array): Promise<void>;
   /**
-   * Copies bytes into the memory of a guest that does not run. KVM's dirty log does not see it.
+   * Copies bytes into the memory of a guest that does not run, and marks its pages as written for whoever tracks them.
    * @throws GodwitError `ERR_GODWIT_PAGE_RANGE` when the range is not inside the memory
    */
   writeMemory(offsetBytes: number, from: Uint8Array): Promise<void>;

@@ -33,6 +33,7 @@ export interface NativeOptions {
   readonly empty: boolean;
   readonly hugePages: boolean;
   readonly recordWrites: boolean;
+  readonly dirtyRingBytes: number;
   readonly idlePollMicroseconds: number;
 }
 
@@ -66,11 +67,20 @@ export async function translated<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** What an addon is told; `recordWrites` asks for a userfaultfd that records writes. */
+/** What is made besides what the configuration says. */
+export interface NativeExtras {
+  readonly empty: boolean;
+  /** A userfaultfd that records writes. */
+  readonly recordWrites: boolean;
+  /** Of each processor's dirty ring, where processors have one; 0 or left out: none. */
+  readonly dirtyRingBytes?: number;
+}
+
+/** What an addon is told. */
 export function nativeOptions(
   config: CompleteGuestConfig,
   host: CompleteHostOptions,
-  { empty, recordWrites }: { readonly empty: boolean; readonly recordWrites: boolean },
+  { empty, recordWrites, dirtyRingBytes = 0 }: NativeExtras,
 ): NativeOptions {
   const { workload } = config;
   const writer = workload.name === 'appmembench' ? workload : undefined;
@@ -93,6 +103,7 @@ export function nativeOptions(
     empty,
     hugePages: host.hugePages,
     recordWrites,
+    dirtyRingBytes,
     idlePollMicroseconds: host.idlePollMicroseconds,
   };
 }

@@ -7,6 +7,7 @@ mod boot;
 mod clock;
 mod machine;
 mod vcpu;
+mod vcpu_rings;
 mod vcpu_state;
 mod vcpus;
 mod vm_memory;

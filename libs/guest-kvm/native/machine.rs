@@ -8,6 +8,7 @@ use kvm_ioctls::{Kvm, VmFd};
 
 use crate::boot;
 use crate::vcpu::Vcpu;
+use crate::vcpu_rings::{VcpuRings, enable_dirty_rings};
 use crate::vcpus::Vcpus;
 use crate::vm_memory::VmMemory;
 
@@ -23,7 +24,10 @@ pub fn make(blueprint: Blueprint) -> Result<Machine, Failure> {
     }
     let kvm = Kvm::new().map_err(Failure::while_trying("/dev/kvm"))?;
     let vm = kvm.create_vm().map_err(Failure::while_trying("KVM_CREATE_VM"))?;
-    let memory = VmMemory::new(vm, plan.memory_bytes, blueprint.huge_pages, blueprint.record_writes)
+    if blueprint.dirty_ring_bytes > 0 {
+        enable_dirty_rings(&vm, blueprint.dirty_ring_bytes)?;
+    }
+    let mut memory = VmMemory::new(vm, plan.memory_bytes, blueprint.huge_pages, blueprint.record_writes)
         .map_err(Failure::while_trying("guest memory"))?;
     if !empty {
         boot::prepare(memory.host(), plan.memory_bytes);
@@ -33,6 +37,10 @@ pub fn make(blueprint: Blueprint) -> Result<Machine, Failure> {
             .map_err(Failure::while_trying("guest memory"))?;
     }
     let vcpus = make_vcpus(&kvm, memory.vm(), &plan, empty)?;
+    if blueprint.dirty_ring_bytes > 0 {
+        let rings = VcpuRings::new(blueprint.dirty_ring_bytes, &vcpus);
+        memory.add_rings(rings.map_err(Failure::while_trying("dirty rings"))?);
+    }
     let processors = Vcpus::new(&kvm, vcpus).map_err(Failure::while_trying("processor state"))?;
     let parts = Parts {
         memory: Arc::new(memory),

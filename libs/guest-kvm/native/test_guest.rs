@@ -41,6 +41,7 @@ pub fn blueprint(workload: Workload, memory_bytes: u64, vcpu_count: u32) -> Blue
         empty: false,
         huge_pages: true,
         record_writes: false,
+        dirty_ring_bytes: 0,
         idle_poll: Duration::from_micros(20),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use godwit_guest_host::{Activity, Surroundings, WAIT_MAX};
 use godwit_guest_programs::layout::DOORBELL_ADDRESS;
 use godwit_guest_programs::program::Command;
+use kvm_bindings::KVM_EXIT_DIRTY_RING_FULL;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
 /// Stores of one instruction may be split, each with an exit of its own to complete.
@@ -39,6 +40,12 @@ pub fn run_until_stopped(fd: &mut VcpuFd, index: usize, surroundings: &Surroundi
     while !gate.stopping() {
         let word = match fd.run() {
             Ok(VcpuExit::MmioWrite(DOORBELL_ADDRESS, word)) => word.try_into().ok().map(u64::from_le_bytes),
+            Ok(VcpuExit::Unsupported(KVM_EXIT_DIRTY_RING_FULL)) => {
+                // Comes instead of entering the guest, after what the exit before left to be completed.
+                incomplete = false;
+                memory.empty_rings();
+                continue;
+            }
             Ok(exit) => return Err(format!("the guest stopped: {exit:?}")),
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
                 incomplete = false;

@@ -6,12 +6,14 @@ use std::sync::atomic::AtomicU64;
 
 use godwit_guest_host::{GuestMemory, HostMemory};
 use godwit_guest_programs::layout::{HOLE_END, HOLE_START, PAGE_BYTES};
-use godwit_ports::MemorySlot;
+use godwit_ports::{CapsuleError, DirtyRings, MemorySlot, RingHarvester};
 use kvm_bindings::{
     KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_INITIALLY_SET, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
     kvm_enable_cap, kvm_userspace_memory_region,
 };
 use kvm_ioctls::VmFd;
+
+use crate::vcpu_rings::VcpuRings;
 
 /// Bytes of the hole below 4 GiB.
 const HOLE_BYTES: u64 = HOLE_END - HOLE_START;
@@ -21,6 +23,7 @@ pub struct VmMemory {
     vm: VmFd,
     slots: Vec<MemorySlot>,
     device_marks: Box<[AtomicU64]>,
+    rings: Option<VcpuRings>,
     host: HostMemory,
 }
 
@@ -49,6 +52,7 @@ impl VmMemory {
             vm,
             slots,
             device_marks,
+            rings: None,
             host,
         };
         for slot in &memory.slots {
@@ -67,6 +71,11 @@ impl VmMemory {
         };
         // SAFETY: the slot's range lies inside the mapping, which outlives the VM.
         unsafe { self.vm.set_user_memory_region(region) }.map_err(|error| Error::from_raw_os_error(error.errno()))
+    }
+
+    /// The processors record their writes in these rings, and nowhere else.
+    pub fn add_rings(&mut self, rings: VcpuRings) {
+        self.rings = Some(rings);
     }
 
     /// The VM whose memory this is.
@@ -91,7 +100,7 @@ fn enable_manual_dirty_log(vm: &VmFd) {
     }
 }
 
-// SAFETY: descriptor, slots and marks belong to self and are never replaced; there is a word of marks for each 64 pages.
+// SAFETY: descriptors, slots, marks and rings belong to self and are never replaced; there is a word of marks for each 64 pages.
 unsafe impl GuestMemory for VmMemory {
     fn host(&self) -> &HostMemory {
         &self.host
@@ -107,6 +116,24 @@ unsafe impl GuestMemory for VmMemory {
 
     fn device_marks(&self) -> Option<&[AtomicU64]> {
         Some(&self.device_marks)
+    }
+
+    fn dirty_rings(&self) -> Option<&DirtyRings> {
+        self.rings.as_ref().map(VcpuRings::as_ref)
+    }
+
+    fn set_ring_harvester(&self, harvester: Option<RingHarvester>) -> std::result::Result<(), CapsuleError> {
+        self.rings
+            .as_ref()
+            .ok_or(CapsuleError::Unsupported)?
+            .set_harvester(harvester);
+        Ok(())
+    }
+
+    fn empty_rings(&self) {
+        if let Some(rings) = &self.rings {
+            rings.empty();
+        }
     }
 
     /// Takes the slots away, and with them what the host keeps about them.

@@ -55,5 +55,6 @@ export async function restoreTarget(
 function maker(options: KvmHostOptions, empty: boolean): (config: CompleteGuestConfig) => Promise<NativeGuest> {
   const host = completeKvmHostOptions(options);
   const recordWrites = host.tracking === 'pagemap-scan';
-  return (config) => addon.createGuest(nativeOptions(config, host, { empty, recordWrites }));
+  const { dirtyRingBytes } = host;
+  return (config) => addon.createGuest(nativeOptions(config, host, { empty, recordWrites, dirtyRingBytes }));
 }

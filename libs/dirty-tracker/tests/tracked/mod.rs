@@ -5,8 +5,9 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
-use godwit_ports::{Capsule, CapsuleError, DirtySource, Memory, MemorySlot, MemoryTable};
+use godwit_ports::{Capsule, CapsuleError, DirtyRings, DirtySource, Memory, MemorySlot, MemoryTable, RingHarvester};
 
 pub const PAGE_BYTES: usize = 4096;
 pub const PAGE_WORDS: usize = PAGE_BYTES / 8;
@@ -25,7 +26,14 @@ pub struct Backing {
     pub vm_fd: Option<i32>,
     pub slots: Vec<MemorySlot>,
     pub device_marks: bool,
+    /// Bytes of each ring of a VM that has them.
+    pub ring_bytes: Option<u64>,
+    pub vcpu_fds: Vec<i32>,
+    pub harvester: SharedHarvester,
 }
+
+/// Who empties the rings, as the threads of the processors see it.
+pub type SharedHarvester = Arc<RwLock<Option<RingHarvester>>>;
 
 struct Mapping {
     base: *mut u8,
@@ -35,6 +43,10 @@ struct Mapping {
     vm_fd: Option<i32>,
     slots: Vec<MemorySlot>,
     marks: Option<Vec<AtomicU64>>,
+    rings: Option<DirtyRings>,
+    /// What `rings` points at.
+    _vcpu_fds: Vec<i32>,
+    harvester: SharedHarvester,
 }
 
 // SAFETY: the mapping is written by atomics only and unmapped when the last owner is gone.
@@ -67,6 +79,13 @@ unsafe impl Memory for Mapping {
     }
     fn device_marks(&self) -> Option<&[AtomicU64]> {
         self.marks.as_deref()
+    }
+    fn dirty_rings(&self) -> Option<&DirtyRings> {
+        self.rings.as_ref()
+    }
+    fn set_ring_harvester(&self, harvester: Option<RingHarvester>) -> Result<(), CapsuleError> {
+        *self.harvester.write().unwrap() = harvester;
+        Ok(())
     }
     fn present(&self, first_page: u64, page_count: u64, bitmap: &mut [u64]) -> Result<u64, CapsuleError> {
         let mut resident = vec![0u8; page_count as usize];
@@ -112,6 +131,21 @@ pub fn map(page_count: usize) -> *mut u8 {
     base.cast()
 }
 
+/// Registers pages of a mapping with a descriptor that exists.
+pub fn register_range(fd: i32, base: *mut u8, page_count: usize) -> Result<(), String> {
+    let mut range = [
+        base as u64,
+        (page_count * PAGE_BYTES) as u64,
+        UFFDIO_REGISTER_MODE_WP,
+        0,
+    ];
+    // SAFETY: four words, as struct uffdio_register has, that name a mapping of the caller.
+    if unsafe { libc::ioctl(fd, UFFDIO_REGISTER as _, &mut range) } != 0 {
+        return Err(format!("UFFDIO_REGISTER: {}", std::io::Error::last_os_error()));
+    }
+    Ok(())
+}
+
 /// Registers a mapping for asynchronous write protection; says why where this kernel cannot.
 pub fn register(base: *mut u8, page_count: usize) -> Result<OwnedFd, String> {
     let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
@@ -127,16 +161,7 @@ pub fn register(base: *mut u8, page_count: usize) -> Result<OwnedFd, String> {
     if unsafe { libc::ioctl(fd.as_raw_fd(), UFFDIO_API as _, &mut api) } != 0 {
         return Err(format!("UFFD_FEATURE_WP_ASYNC: {}", std::io::Error::last_os_error()));
     }
-    let mut range = [
-        base as u64,
-        (page_count * PAGE_BYTES) as u64,
-        UFFDIO_REGISTER_MODE_WP,
-        0,
-    ];
-    // SAFETY: four words, as struct uffdio_register has, that name a mapping of the caller.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), UFFDIO_REGISTER as _, &mut range) } != 0 {
-        return Err(format!("UFFDIO_REGISTER: {}", std::io::Error::last_os_error()));
-    }
+    register_range(fd.as_raw_fd(), base, page_count)?;
     Ok(fd)
 }
 
@@ -149,6 +174,13 @@ pub fn memory(base: *mut u8, page_count: usize, backing: Backing) -> Result<Caps
         page_count,
         userfault,
         pagemap: pagemap.map_err(|error| format!("/proc/self/pagemap: {error}"))?,
+        rings: backing.ring_bytes.map(|ring_bytes| DirtyRings {
+            ring_bytes,
+            vcpu_count: backing.vcpu_fds.len() as u64,
+            vcpu_fds: backing.vcpu_fds.as_ptr(),
+        }),
+        _vcpu_fds: backing.vcpu_fds,
+        harvester: backing.harvester,
         vm_fd: backing.vm_fd,
         slots: backing.slots,
         marks: backing

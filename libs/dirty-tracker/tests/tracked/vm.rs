@@ -3,14 +3,17 @@
 use std::os::fd::AsRawFd;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use godwit_ports::{Capsule, MemorySlot, MemoryTable};
-use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, kvm_segment, kvm_userspace_memory_region};
+use kvm_bindings::{
+    KVM_CAP_DIRTY_LOG_RING_ACQ_REL, KVM_EXIT_DIRTY_RING_FULL, KVM_MAX_CPUID_ENTRIES, kvm_enable_cap, kvm_segment,
+    kvm_userspace_memory_region,
+};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
-use crate::tracked::{Backing, PAGE_BYTES, map, memory};
+use crate::tracked::{Backing, PAGE_BYTES, SharedHarvester, map, memory};
 
 /// Two slots with a hole between them; the second begins at a page that is no multiple of 64.
 pub const PAGE_COUNT: usize = LOW_PAGES + HIGH_PAGES;
@@ -18,12 +21,15 @@ const LOW_PAGES: usize = 1000;
 const HIGH_PAGES: usize = 4096;
 const HIGH_ADDRESS: u64 = 4 << 30;
 const CODE_ADDRESS: u64 = 0x8000;
-/// Pages of the low slot that the program writes.
+/// Pages that the program writes.
+pub const TARGETS: [std::ops::Range<usize>; 2] = [LOW_TARGET, LOW_PAGES..LOW_PAGES + 2048];
 const LOW_TARGET: std::ops::Range<usize> = 16..16 + 512;
 
 pub struct Vm {
     pub memory: Capsule<MemoryTable>,
     vcpu: Option<VcpuFd>,
+    harvester: SharedHarvester,
+    ring_exits: Arc<AtomicU64>,
     _vm: VmFd,
 }
 
@@ -38,6 +44,16 @@ impl Vm {
     pub fn new(backing: Backing) -> Result<Self, String> {
         let kvm = Kvm::new().map_err(|error| format!("/dev/kvm: {error}"))?;
         let vm = kvm.create_vm().map_err(|error| format!("KVM_CREATE_VM: {error}"))?;
+        if let Some(ring_bytes) = backing.ring_bytes {
+            let capability = kvm_enable_cap {
+                cap: KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+                args: [ring_bytes, 0, 0, 0],
+                ..Default::default()
+            };
+            vm.enable_cap(&capability)
+                .map_err(|error| format!("KVM_CAP_DIRTY_LOG_RING_ACQ_REL: {error}"))?;
+        }
+        let vcpu = vm.create_vcpu(0).map_err(|error| format!("KVM_CREATE_VCPU: {error}"))?;
         let base = map(PAGE_COUNT);
         let slots = vec![
             MemorySlot {
@@ -55,9 +71,12 @@ impl Vm {
                 guest_physical_address: HIGH_ADDRESS,
             },
         ];
+        let harvester = SharedHarvester::default();
         let backing = Backing {
             vm_fd: Some(vm.as_raw_fd()),
             slots: slots.clone(),
+            vcpu_fds: vec![vcpu.as_raw_fd()],
+            harvester: Arc::clone(&harvester),
             ..backing
         };
         let memory = memory(base, PAGE_COUNT, backing)?;
@@ -73,13 +92,14 @@ impl Vm {
             unsafe { vm.set_user_memory_region(region) }.map_err(|error| format!("memory slot: {error}"))?;
         }
         load_program(base);
-        let vcpu = vm.create_vcpu(0).map_err(|error| format!("KVM_CREATE_VCPU: {error}"))?;
         let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).unwrap();
         vcpu.set_cpuid2(&cpuid).unwrap();
         set_long_mode(&vcpu);
         Ok(Self {
             memory,
             vcpu: Some(vcpu),
+            harvester,
+            ring_exits: Arc::default(),
             _vm: vm,
         })
     }
@@ -88,6 +108,7 @@ impl Vm {
         let mut vcpu = self.vcpu.take().unwrap();
         let stopping = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stopping);
+        let (harvester, ring_exits) = (Arc::clone(&self.harvester), Arc::clone(&self.ring_exits));
         // SAFETY: the handler does nothing; it is there so that the signal interrupts KVM_RUN.
         unsafe { libc::signal(libc::SIGUSR1, ignore as *const () as libc::sighandler_t) };
         let thread = thread::spawn(move || {
@@ -95,6 +116,12 @@ impl Vm {
                 match vcpu.run() {
                     Err(error) if error.errno() == libc::EINTR => {}
                     Ok(VcpuExit::Intr) => {}
+                    Ok(VcpuExit::Unsupported(KVM_EXIT_DIRTY_RING_FULL)) => {
+                        ring_exits.fetch_add(1, Ordering::Relaxed);
+                        if let Some(harvester) = &*harvester.read().unwrap() {
+                            harvester.harvest();
+                        }
+                    }
                     exit => panic!("the guest stopped: {exit:?}"),
                 }
             }
@@ -112,6 +139,16 @@ impl Vm {
             thread::yield_now();
         }
         self.vcpu = Some(running.thread.join().unwrap());
+    }
+
+    /// How many stores the program of a halted processor has made.
+    pub fn write_count(&self) -> u64 {
+        2 * self.vcpu.as_ref().unwrap().get_regs().unwrap().r9
+    }
+
+    /// How often the processor met a full ring.
+    pub fn ring_exits(&self) -> u64 {
+        self.ring_exits.load(Ordering::Relaxed)
     }
 }
 
@@ -143,6 +180,7 @@ fn load_program(base: *mut u8) {
         0x49, 0xbb, 0x4f, 0x81, 0x67, 0xf7, 0x7e, 0x7b, 0x05, 0x14, // mov r11, 1442695040888963407
         0x4d, 0x0f, 0xaf, 0xc2,                                     // next: imul r8, r10
         0x4d, 0x01, 0xd8,                                           // add r8, r11
+        0x49, 0xff, 0xc1,                                           // inc r9
         0x4c, 0x89, 0xc0,                                           // mov rax, r8
         0x48, 0xc1, 0xe8, 0x28,                                     // shr rax, 40
         0x25, 0xff, 0x07, 0x00, 0x00,                               // and eax, 2047
@@ -154,9 +192,9 @@ fn load_program(base: *mut u8) {
         0x25, 0xff, 0x01, 0x00, 0x00,                               // and eax, 511
         0x48, 0xc1, 0xe0, 0x0c,                                     // shl rax, 12
         0x48, 0xff, 0x04, 0x30,                                     // inc qword [rax + rsi]
-        0xeb, 0xcd,                                                 // jmp next
+        0xeb, 0xca,                                                 // jmp next
     ];
-    assert_eq!(code.len() - 20, 0x100 - 0xcd, "the jump reaches the loop's beginning");
+    assert_eq!(code.len() - 20, 0x100 - 0xca, "the jump reaches the loop's beginning");
     // SAFETY: the code's page lies in the low slot, which nobody uses yet.
     unsafe {
         base.add(CODE_ADDRESS as usize)
@@ -185,7 +223,7 @@ fn set_long_mode(vcpu: &VcpuFd) {
     (special.cr0, special.cr3, special.cr4, special.efer) = (0x8005_0033, 0x1000, 0x620, 0xd01);
     vcpu.set_sregs(&special).unwrap();
     let mut registers = vcpu.get_regs().unwrap();
-    (registers.rip, registers.rflags, registers.r8) = (CODE_ADDRESS, 2, 1);
+    (registers.rip, registers.rflags, registers.r8, registers.r9) = (CODE_ADDRESS, 2, 1, 0);
     (registers.rdi, registers.rsi) = (HIGH_ADDRESS, (LOW_TARGET.start * PAGE_BYTES) as u64);
     vcpu.set_regs(&registers).unwrap();
 }

@@ -54,6 +54,7 @@ fn blueprint(workload: Workload, vcpu_count: u32) -> Blueprint {
         empty: false,
         huge_pages: true,
         record_writes: true,
+        dirty_ring_bytes: 0,
         idle_poll: Duration::from_micros(20),
     }
 }

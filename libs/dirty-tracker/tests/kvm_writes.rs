@@ -1,5 +1,7 @@
-//! The KVM dirty log, and PAGEMAP_SCAN under a VM, while a real processor writes all the while.
+//! The KVM dirty log, KVM's dirty rings, and PAGEMAP_SCAN under a VM, while a real processor writes all the while.
 
+#[path = "tracked/stress.rs"]
+mod stress;
 mod tracked;
 #[path = "tracked/vm.rs"]
 mod vm;
@@ -7,10 +9,11 @@ mod vm;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use godwit_dirty_tracker::{KvmDirtyLog, PagemapScan};
+use godwit_dirty_tracker::{KvmDirtyLog, KvmDirtyRing, PagemapScan};
 use godwit_ports::{DirtySource, MemorySlot};
+use stress::Forgetful;
 use tracked::{Backing, PAGE_WORDS, Shadow, map, memory, pages, words};
-use vm::{PAGE_COUNT, Vm};
+use vm::{PAGE_COUNT, TARGETS, Vm};
 
 /// Pages a device of this process writes, besides those the guest writes.
 const DEVICE_PAGES: std::ops::Range<usize> = 3200..3400;
@@ -26,12 +29,84 @@ fn logged() -> Option<Vm> {
     })
 }
 
+/// Rings of 1,024 entries: the program fills them again and again.
+fn ringed() -> Option<Vm> {
+    machine(Backing {
+        device_marks: true,
+        ring_bytes: Some(16 << 10),
+        ..Backing::default()
+    })
+}
+
+fn scanned() -> Option<Vm> {
+    machine(Backing {
+        userfault: true,
+        pagemap: true,
+        ..Backing::default()
+    })
+}
+
 fn collected(tracker: &dyn DirtySource) -> Vec<usize> {
     let mut bitmap = vec![0; PAGE_COUNT.div_ceil(64)];
     let count = tracker.collect(&mut bitmap).unwrap();
     let pages = pages(&bitmap);
     assert_eq!(pages.len() as u64, count);
     pages
+}
+
+/// Very many writes of a processor, and a look at every page after each collection.
+fn none_of_very_many_writes_is_lost(name: &str, mut vm: Vm, tracker: &dyn DirtySource) {
+    let pages: Vec<usize> = TARGETS.into_iter().flatten().collect();
+    let running = vm.run();
+    let seen = stress::run(&vm.memory, tracker, &pages, stress::duration());
+    vm.halted(running);
+    tracker.stop().unwrap();
+    println!(
+        "{name}: {} writes, {} pages reported by {} collections, {} full rings, {} lost",
+        vm.write_count(),
+        seen.reported,
+        seen.collections,
+        vm.ring_exits(),
+        seen.lost.len()
+    );
+    assert_eq!(seen.lost, []);
+    assert!(seen.reported > 1000 && seen.collections > 50);
+}
+
+#[test]
+fn the_dirty_log_loses_none_of_very_many_writes() {
+    let Some(vm) = logged() else { return };
+    let tracker = KvmDirtyLog::new(vm.memory.clone()).unwrap();
+    none_of_very_many_writes_is_lost("kvm-dirty-log", vm, &tracker);
+}
+
+#[test]
+fn the_dirty_rings_lose_none_of_very_many_writes() {
+    let Some(vm) = ringed() else { return };
+    let tracker = KvmDirtyRing::new(vm.memory.clone()).unwrap();
+    none_of_very_many_writes_is_lost("kvm-dirty-ring", vm, &tracker);
+}
+
+#[test]
+fn pagemap_scan_under_a_vm_loses_none_of_very_many_writes() {
+    let Some(vm) = scanned() else { return };
+    let tracker = PagemapScan::new(vm.memory.clone()).unwrap();
+    none_of_very_many_writes_is_lost("pagemap-scan under a VM", vm, &tracker);
+}
+
+#[test]
+fn the_stress_sees_one_lost_page() {
+    let Some(mut vm) = logged() else { return };
+    let tracker = Forgetful::over(KvmDirtyLog::new(vm.memory.clone()).unwrap());
+    let pages: Vec<usize> = TARGETS.into_iter().flatten().collect();
+    let running = vm.run();
+    let seen = stress::run(&vm.memory, &tracker, &pages, std::time::Duration::from_millis(300));
+    vm.halted(running);
+    assert!(tracker.forgotten_page().is_some());
+    assert_eq!(
+        seen.lost.iter().map(|&(_, page)| page).collect::<Vec<_>>(),
+        Vec::from_iter(tracker.forgotten_page())
+    );
 }
 
 /// A processor and a device write; what is copied as reported is the memory in the end.
@@ -86,13 +161,15 @@ fn the_dirty_log_loses_no_write() {
 }
 
 #[test]
+fn the_dirty_rings_lose_no_write() {
+    let Some(vm) = ringed() else { return };
+    let tracker = KvmDirtyRing::new(vm.memory.clone()).unwrap();
+    no_write_is_lost(vm, &tracker, true);
+}
+
+#[test]
 fn pagemap_scan_sees_the_processor_and_the_device() {
-    let backing = Backing {
-        userfault: true,
-        pagemap: true,
-        ..Backing::default()
-    };
-    let Some(vm) = machine(backing) else { return };
+    let Some(vm) = scanned() else { return };
     let tracker = PagemapScan::new(vm.memory.clone()).unwrap();
     no_write_is_lost(vm, &tracker, false);
 }
