@@ -3,6 +3,8 @@ import { defineConfig } from 'tsup';
 
 /** What a package builds besides its library. */
 export interface Entries {
+  /** Formats of the library. Default: ESM and CJS. */
+  readonly formats?: readonly ('esm' | 'cjs')[];
   /** Further entry files with types, such as a worker that is started by path. Paths from the package folder. */
   readonly modules?: readonly string[];
   /** Entry files of processes (command lines, hosts): ESM only, without types. Paths from the package folder. */
@@ -26,7 +28,7 @@ export function library(entries: Entries = {}): ReturnType<typeof defineConfig> 
   const modules = ['src/index.ts', ...(entries.modules ?? [])];
   const programs = [...(entries.programs ?? [])];
   return defineConfig([
-    { ...shared, entry: modules, format: ['esm', 'cjs'], dts: true, shims: true },
+    { ...shared, entry: modules, format: [...(entries.formats ?? (['esm', 'cjs'] as const))], dts: true, shims: true },
     ...(programs.length > 0 ? [{ ...shared, entry: programs, format: 'esm' as const }] : []),
   ]);
 }

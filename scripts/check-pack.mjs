@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installed, run } from './command.mjs';
-import { PackingFailure, packEverything, publishedPackages } from './packing.mjs';
+import { isCommonJs, PackingFailure, packEverything, publishedPackages } from './packing.mjs';
 
 /** Entries that are no JavaScript, and so have no types. */
 function untypedEntries(manifest) {
@@ -18,7 +18,8 @@ function checksOf({ name, tarball, platformOf }, manifests) {
   if (platformOf !== undefined) return [publint];
   const untyped = untypedEntries(manifests.get(name));
   const exclusions = untyped.length > 0 ? ['--exclude-entrypoints', ...untyped] : [];
-  return [publint, installed('@arethetypeswrong/cli', 'attw', tarball, ...exclusions)];
+  const profile = isCommonJs(manifests.get(name)) ? [] : ['--profile', 'esm-only'];
+  return [publint, installed('@arethetypeswrong/cli', 'attw', tarball, ...exclusions, ...profile)];
 }
 
 /** Resolves with whether it is fine; says what is not. */

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { ROOT } from './root.mjs';
 
 /** The path of a command of an installed package, run with this very Node.js. Nothing is looked up on the network. */
@@ -16,10 +17,17 @@ export function installed(packageName, commandName, ...args) {
   return [process.execPath, packageCommand(packageName, commandName), ...args];
 }
 
-/** The argument vector that runs npm: the one that started us where there is one. */
+/** npm's own file: of the one that started us where there is one, else of the first on the PATH. */
+function npmFile() {
+  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'npm'));
+  const files = [process.env.npm_execpath, ...onPath].filter((file) => file !== undefined && existsSync(file));
+  return files.map((file) => realpathSync(file)).find((file) => file.endsWith('npm-cli.js'));
+}
+
+/** The argument vector that runs npm, with this very Node.js where npm's file is found. */
 export function npm(...args) {
-  const started = process.env.npm_execpath;
-  return started?.endsWith('npm-cli.js') ? [process.execPath, started, ...args] : ['npm', ...args];
+  const file = npmFile();
+  return file === undefined ? ['npm', ...args] : [process.execPath, file, ...args];
 }
 
 /**

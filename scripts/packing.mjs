@@ -36,6 +36,11 @@ export function publishedPackages() {
     .map(({ folder, manifest }) => ({ name: manifest.name, folder, manifest }));
 }
 
+/** Whether a package can also be required. */
+export function isCommonJs({ exports }) {
+  return 'require' in exports['.'];
+}
+
 async function succeed(command, options) {
   const { code, text } = await run(command, { output: 'capture', ...options });
   if (code !== 0) throw new PackingFailure(text);

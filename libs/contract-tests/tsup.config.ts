@@ -1,3 +1,4 @@
 import { library } from '../../tsup.base.ts';
 
-export default library();
+// Vitest, which the suites register with, cannot be required.
+export default library({ formats: ['esm'] });

@@ -1,0 +1,91 @@
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { isCommonJs, publishedPackages } from '../../scripts/packing.mjs';
+import { ROOT } from '../../scripts/root.mjs';
+import { EmptyProject } from './empty-project.mjs';
+import { nativeProof } from './native-proof.mjs';
+import { nodeBinaries } from './node-binaries.mjs';
+import { importedNames, readmeOf, tenLines } from './ten-lines.mjs';
+
+/** Registers suites, so it runs under vitest and not by itself. */
+const RUN_BY_VITEST = '@godwit/contract-tests';
+/** An app: its example takes half a minute of the whole machine. Its command has to answer. */
+const APP = '@godwit/bench';
+
+/** What a package may hold. */
+const NEEDED =
+  /^(?:LICENSE|README\.md|package\.json|native\.cjs|(?:dist|worker|bin)\/.*\.[cm]?js|dist\/.*\.d\.c?ts|include\/.*\.h)$/;
+
+/** What a package needs of the machine besides Node.js: a reason to skip, or undefined. */
+const LACKS = {
+  '@godwit/guest-kvm': existsSync('/dev/kvm') ? undefined : 'no /dev/kvm here',
+};
+
+const packages = inject('packages');
+const manifests = new Map(publishedPackages().map(({ name, manifest }) => [name, manifest]));
+const mains = packages.filter(({ platformOf }) => platformOf === undefined);
+
+describe.each(mains)('$name from its tarball, without a compiler or a registry', ({ name, platformNames }) => {
+  const manifest = manifests.get(name);
+  const example = tenLines(readmeOf(name));
+  const project = new EmptyProject();
+  const linksVitest = [name, ...importedNames(example ?? '')].includes(RUN_BY_VITEST);
+
+  beforeAll(async () => {
+    await project.install(name, ...importedNames(example ?? ''));
+    if (linksVitest) symlinkSync(join(ROOT, 'node_modules', 'vitest'), join(project.folder, 'node_modules', 'vitest'));
+  });
+  afterAll(() => project.remove());
+
+  it('holds what a user needs and nothing else', () => {
+    const folder = join(project.folder, 'node_modules', name);
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)));
+    expect(files.filter((file) => !NEEDED.test(file))).toEqual([]);
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    for (const field of ['scripts', 'devDependencies', 'napi']) expect(manifest).not.toHaveProperty(field);
+    expect(JSON.stringify(manifest)).not.toContain('@godwit/source');
+  });
+
+  for (const node of nodeBinaries) {
+    const version = node === process.execPath ? process.version : node;
+    const lacks = LACKS[name];
+    const suffix = lacks === undefined ? '' : ` (skipped: ${lacks})`;
+
+    it(`loads as ${isCommonJs(manifest) ? 'ESM and as CJS with the same names' : 'ESM'}, Node.js ${version}`, async () => {
+      const print = '.filter((name) => !/^(default|module.exports)$/.test(name)).sort().join());';
+      project.write('names.mjs', `import * as names from '${name}';\nconsole.log(Object.keys(names)${print}`);
+      project.write('names.cjs', `console.log(Object.keys(require('${name}'))${print}`);
+      const names = await project.run(node, 'names.mjs');
+      expect(names.length).toBeGreaterThan(1);
+      if (isCommonJs(manifest)) expect(await project.run(node, 'names.cjs')).toBe(names);
+    });
+
+    if (name === APP) {
+      it(`answers on the command line, Node.js ${version}`, async () => {
+        expect(await project.run(node, 'node_modules/@godwit/bench/bin/godwit-bench.js', '--help')).toMatch(/migrate/);
+      });
+      continue;
+    }
+
+    it.skipIf(lacks !== undefined)(`runs its ten lines, Node.js ${version}${suffix}`, async () => {
+      expect(example).toBeDefined();
+      if (name === RUN_BY_VITEST) {
+        project.write('ports.test.mjs', example);
+        const output = await project.run(node, 'node_modules/vitest/vitest.mjs', 'run');
+        expect(output).toMatch(/Tests .*passed/);
+        return;
+      }
+      project.write('ten-lines.mjs', example);
+      await project.run(node, 'ten-lines.mjs');
+    });
+
+    if (platformNames.length === 0) continue;
+    it.skipIf(lacks !== undefined)(`runs them natively, Node.js ${version}${suffix}`, async () => {
+      project.write('native.mjs', example + nativeProof(name, platformNames));
+      expect(await project.run(node, 'native.mjs')).toContain('native: ');
+    });
+  }
+});
