@@ -1,8 +1,10 @@
-// `npm test`: sets up, builds, runs every test and check. The last line is the count.
+// `npm test`: sets up, builds, runs every test and check. The last line is the count. With `-- --nodes` the packed
+// packages also run on the other versions of Node.js that they promise, which npm provides.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { installed, run } from './command.mjs';
+import { otherNodes } from './node-versions.mjs';
 import { SetupFailure, setUp } from './setup.mjs';
 import { cargoCount, check, countLine, NONE, sum, vitestCount, withExitCode } from './test-count.mjs';
 
@@ -10,13 +12,13 @@ function heading(text) {
   process.stdout.write(`\n== ${text}\n`);
 }
 
-async function vitest() {
-  heading('vitest');
+async function vitest(name, { options = [], env = {} } = {}) {
+  heading(name);
   const folder = mkdtempSync(join(tmpdir(), 'godwit-test-'));
   try {
     const reportPath = join(folder, 'report.json');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
-    const { code } = await run(installed('vitest', 'vitest', 'run', ...reporters));
+    const { code } = await run(installed('vitest', 'vitest', 'run', ...options, ...reporters), { env });
     return withExitCode(readCount(reportPath), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -30,6 +32,14 @@ function readCount(reportPath) {
     process.stdout.write(`vitest left no report: ${error.message}\n`);
     return { ...NONE, failed: 1 };
   }
+}
+
+async function packages(everyNode) {
+  const { binaries, missing } = everyNode ? await otherNodes() : { binaries: [], missing: [] };
+  const env = { GODWIT_NODE_BINARIES: binaries.join(delimiter) };
+  const count = await vitest('packed packages', { options: ['--config', 'vitest.packages.config.ts'], env });
+  for (const sentence of missing) process.stdout.write(`skipped: ${sentence}\n`);
+  return sum([count, { ...NONE, skipped: missing.length }]);
 }
 
 async function cargo(native) {
@@ -58,16 +68,16 @@ async function checks() {
   return sum(counts);
 }
 
-async function everything() {
+async function everything(everyNode) {
   try {
     const native = await setUp();
-    return sum([await vitest(), await cargo(native), await checks()]);
+    return sum([await vitest('vitest'), await cargo(native), await checks(), await packages(everyNode)]);
   } catch (error) {
     process.stdout.write(`${error instanceof SetupFailure ? error.message : error.stack}\n`);
     return { ...NONE, failed: 1 };
   }
 }
 
-const total = await everything();
+const total = await everything(process.argv.includes('--nodes'));
 process.exitCode = total.failed === 0 ? 0 : 1;
 process.stdout.write(`\n${countLine(total)}\n`);

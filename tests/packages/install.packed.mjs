@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { isCommonJs, publishedPackages } from '../../scripts/packing.mjs';
@@ -17,16 +17,27 @@ const APP = '@godwit/bench';
 const NEEDED =
   /^(?:LICENSE|README\.md|package\.json|native\.cjs|(?:dist|worker|bin)\/.*\.[cm]?js|dist\/.*\.d\.c?ts|include\/.*\.h)$/;
 
-/** What a package needs of the machine besides Node.js: a reason to skip, or undefined. */
-const LACKS = {
-  '@godwit/guest-kvm': existsSync('/dev/kvm') ? undefined : 'no /dev/kvm here',
-};
+/** Appended to a stranger's script: no addon is mapped into the process. */
+const NOTHING_NATIVE =
+  "if (process.report.getReport().sharedObjects.some((path) => path.includes('/@godwit/'))) throw new Error('native');";
+
+/** These have no portable path. */
+const NATIVE_ONLY = ['@godwit/guest-arena', '@godwit/guest-kvm', '@godwit/wire'];
+
+/** What this machine lacks for the example of a package; undefined where it can run. */
+function lackFor({ name, platformNames }) {
+  if (NATIVE_ONLY.includes(name) && platformNames.length === 0) return 'its native part is not built here';
+  return name === '@godwit/guest-kvm' && !existsSync('/dev/kvm') ? 'no /dev/kvm here' : undefined;
+}
 
 const packages = inject('packages');
 const manifests = new Map(publishedPackages().map(({ name, manifest }) => [name, manifest]));
 const mains = packages.filter(({ platformOf }) => platformOf === undefined);
 
-describe.each(mains)('$name from its tarball, without a compiler or a registry', ({ name, platformNames }) => {
+describe.each(mains)('$name from its tarball, without a compiler or a registry', (packed) => {
+  const { name, platformNames } = packed;
+  const lack = lackFor(packed);
+  const suffix = lack === undefined ? '' : ` (skipped: ${lack})`;
   const manifest = manifests.get(name);
   const example = tenLines(readmeOf(name));
   const project = new EmptyProject();
@@ -49,11 +60,7 @@ describe.each(mains)('$name from its tarball, without a compiler or a registry',
     expect(JSON.stringify(manifest)).not.toContain('@godwit/source');
   });
 
-  for (const node of nodeBinaries) {
-    const version = node === process.execPath ? process.version : node;
-    const lacks = LACKS[name];
-    const suffix = lacks === undefined ? '' : ` (skipped: ${lacks})`;
-
+  for (const { path: node, version } of nodeBinaries) {
     it(`loads as ${isCommonJs(manifest) ? 'ESM and as CJS with the same names' : 'ESM'}, Node.js ${version}`, async () => {
       const print = '.filter((name) => !/^(default|module.exports)$/.test(name)).sort().join());';
       project.write('names.mjs', `import * as names from '${name}';\nconsole.log(Object.keys(names)${print}`);
@@ -70,7 +77,7 @@ describe.each(mains)('$name from its tarball, without a compiler or a registry',
       continue;
     }
 
-    it.skipIf(lacks !== undefined)(`runs its ten lines, Node.js ${version}${suffix}`, async () => {
+    it.skipIf(lack !== undefined)(`runs its ten lines, Node.js ${version}${suffix}`, async () => {
       expect(example).toBeDefined();
       if (name === RUN_BY_VITEST) {
         project.write('ports.test.mjs', example);
@@ -83,9 +90,19 @@ describe.each(mains)('$name from its tarball, without a compiler or a registry',
     });
 
     if (platformNames.length === 0) continue;
-    it.skipIf(lacks !== undefined)(`runs them natively, Node.js ${version}${suffix}`, async () => {
+    it.skipIf(lack !== undefined)(`runs them natively, Node.js ${version}${suffix}`, async () => {
       project.write('native.mjs', example + nativeProof(name, platformNames));
       expect(await project.run(node, 'native.mjs')).toContain('native: ');
     });
   }
+
+  if (platformNames.length === 0 || NATIVE_ONLY.includes(name) || name === APP) return;
+  it('runs them in TypeScript where no platform package fits the machine', async () => {
+    for (const { name: platformName, platformOf } of packages) {
+      if (platformOf === undefined) continue;
+      rmSync(join(project.folder, 'node_modules', platformName), { recursive: true, force: true });
+    }
+    project.write('portable.mjs', `${example}\n${NOTHING_NATIVE}`);
+    await project.run(process.execPath, 'portable.mjs');
+  });
 });

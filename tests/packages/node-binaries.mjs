@@ -1,10 +1,10 @@
-/**
- * The Node.js binaries to run a stranger's code with: this one, and those that `GODWIT_NODE_BINARIES` lists (paths,
- * separated as in PATH).
- */
+import { execFileSync } from 'node:child_process';
 import { delimiter } from 'node:path';
 
-export const nodeBinaries = [
-  process.execPath,
-  ...(process.env.GODWIT_NODE_BINARIES ?? '').split(delimiter).filter((path) => path !== ''),
-];
+/**
+ * The Node.js binaries to run a stranger's code with, as `{path, version}`: this one, and those that
+ * `GODWIT_NODE_BINARIES` lists (separated as in PATH).
+ */
+export const nodeBinaries = [process.execPath, ...(process.env.GODWIT_NODE_BINARIES ?? '').split(delimiter)]
+  .filter((path) => path !== '')
+  .map((path) => ({ path, version: execFileSync(path, ['--version'], { encoding: 'utf8' }).trim() }));
