@@ -18,6 +18,12 @@ async function runCase<F extends object>(contractCase: ContractCase<F>, fixture:
   }
 }
 
+/** Runs of `GODWIT_STRESS_SECONDS` last longer than a test usually may. */
+const STRESS_TIMEOUT: { readonly timeout?: number } =
+  process.env.GODWIT_STRESS_SECONDS === undefined
+    ? {}
+    : { timeout: 60_000 + 2000 * Number(process.env.GODWIT_STRESS_SECONDS) };
+
 /** Registers the cases with vitest, under a `describe` of this name. */
 export function registerCases<F extends object>(
   name: string,
@@ -26,7 +32,7 @@ export function registerCases<F extends object>(
 ): void {
   describe(name, () => {
     for (const contractCase of cases) {
-      it(contractCase.name, async (context) => {
+      it(contractCase.name, STRESS_TIMEOUT, async (context) => {
         const fixture = await make();
         if (typeof fixture === 'string') return context.skip(fixture);
         await runCase(contractCase, fixture);

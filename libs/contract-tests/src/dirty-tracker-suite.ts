@@ -2,7 +2,7 @@ import { type DirtyTracker, isGodwitError } from '@godwit/ports';
 import { expect } from 'vitest';
 import { type Fixture, type FixtureMaker, registerCases } from './case-runner.ts';
 import type { ContractCase } from './contract-case.ts';
-import { bitmapOf, emptyBitmap, pagesOf } from './plain-bitmap.ts';
+import { bitmapOf, emptyBitmap, hasPage, pagesOf } from './plain-bitmap.ts';
 import { SeededBytes } from './seeded-bytes.ts';
 
 /** A tracker over a memory that the suite can write. At least 100 pages, all zero. */
@@ -14,8 +14,32 @@ export interface DirtyTrackerFixture extends Fixture {
   read(page: number): number | Promise<number>;
   /** The value of a page as it is now, if that is not what `read` gives. */
   peek?(page: number): number | Promise<number>;
-  /** Starts writers in other threads, which write pages at random until they are stopped. */
-  startWriters?(): Promise<{ stop(): Promise<void> }>;
+  /**
+   * Starts writers in other threads, which write pages at random until they are stopped. The value of a page grows with
+   * each of their writes.
+   */
+  startWriters?(): Promise<DirtyTrackerWriters>;
+  /** How long writers are watched for lost writes. Default: `GODWIT_STRESS_SECONDS`, or one second. */
+  readonly stressMs?: number;
+}
+
+/** Writers that write until they are stopped. */
+export interface DirtyTrackerWriters {
+  stop(): Promise<void>;
+  /**
+   * A collection is done: from now on pages may be written again. Writers that wait for it write a random half of the pages
+   * between two calls, each page once. A lost write is then seen with a probability of at least one half, as nothing
+   * written later hides it; so of a tracker that loses one write in a billion a run of n billion writes misses it with at
+   * most 2^-n.
+   */
+  nextRound?(): void;
+  /**
+   * The value of each page as of its last write that is complete: whoever marks what it writes has done so. Where it is
+   * missing the pages are read.
+   */
+  completed?(): Uint32Array;
+  /** How often they have written, if they know. */
+  writeCount?(): number;
 }
 
 type Case = ContractCase<DirtyTrackerFixture>;
@@ -34,7 +58,10 @@ async function writeAll({ write }: DirtyTrackerFixture, pages: Iterable<number>,
 
 /** What a destination holds that copies each page when it is reported. */
 async function copyPages(fixture: DirtyTrackerFixture, pages: Iterable<number>, copy: Uint32Array): Promise<void> {
-  for (const page of pages) copy[page] = await fixture.read(page);
+  for (const page of pages) {
+    const value = fixture.read(page);
+    copy[page] = typeof value === 'number' ? value : await value;
+  }
 }
 
 async function expectCopyIsMemory(fixture: DirtyTrackerFixture, copy: Uint32Array): Promise<void> {
@@ -44,6 +71,21 @@ async function expectCopyIsMemory(fixture: DirtyTrackerFixture, copy: Uint32Arra
     if (value >>> 0 !== copy[page]) stale.push(page);
   }
   expect(stale, 'pages that were written and not reported').toEqual([]);
+}
+
+function stressMs({ stressMs: wanted }: DirtyTrackerFixture): number {
+  return wanted ?? 1000 * Number(process.env.GODWIT_STRESS_SECONDS ?? 1);
+}
+
+/** The values of all pages, of which no write is under way. */
+async function completed(fixture: DirtyTrackerFixture, writers: DirtyTrackerWriters): Promise<Uint32Array> {
+  if (writers.completed !== undefined) return writers.completed();
+  const values = new Uint32Array(fixture.tracker.pageCount);
+  for (const page of values.keys()) {
+    const value = (fixture.peek ?? fixture.read)(page);
+    values[page] = typeof value === 'number' ? value : await value;
+  }
+  return values;
 }
 
 async function expectCode(work: Promise<unknown>, code: Parameters<typeof isGodwitError>[1]): Promise<void> {
@@ -170,6 +212,51 @@ const cases: readonly Case[] = [
     },
   },
   {
+    // A page that a collection does not report was not written between the copy made of it and the beginning of that
+    // collection. So every page is looked at before every collection: a lost write shows in that collection or in the next,
+    // unless its page was written once more and reported before.
+    name: 'loses none of very many writes of concurrent writers',
+    async run(fixture) {
+      if (fixture.startWriters === undefined) return;
+      const { tracker } = fixture;
+      const copy = new Uint32Array(tracker.pageCount);
+      const lost: string[] = [];
+      const writers = await fixture.startWriters();
+      let [collections, reported] = [0, 0];
+      try {
+        await tracker.start();
+        await copyPages(fixture, copy.keys(), copy);
+        const endMs = performance.now() + stressMs(fixture);
+        // At an uneven pace: at once, so that writes and collections meet, and later, so that there are many writes.
+        for (; performance.now() < endMs && lost.length === 0; collections++) {
+          for (let turns = collections % 4 === 0 ? 10 : 1; turns > 0; turns--) {
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          const before = await completed(fixture, writers);
+          const into = emptyBitmap(tracker.pageCount);
+          reported += await tracker.collect(into);
+          await copyPages(fixture, pagesOf(into), copy);
+          before.forEach((value, page) => {
+            if (value > (copy[page] ?? 0) && !hasPage(into, page))
+              lost.push(`page ${page} in collection ${collections}`);
+          });
+          writers.nextRound?.();
+        }
+      } finally {
+        await writers.stop();
+      }
+      await copyPages(fixture, await collected(fixture), copy);
+      const writes = writers.writeCount?.();
+      console.log(
+        `${tracker.name}: ${writes === undefined ? 'uncounted' : writes.toLocaleString('en')} writes, ${reported} pages ` +
+          `reported by ${collections} collections, ${lost.length} lost`,
+      );
+      expect(lost, 'writes that were not reported').toEqual([]);
+      await expectCopyIsMemory(fixture, copy);
+      expect(reported).toBeGreaterThan(0);
+    },
+  },
+  {
     name: 'collects only between start and stop, and starts afresh',
     async run(fixture) {
       const { tracker } = fixture;
@@ -187,6 +274,25 @@ const cases: readonly Case[] = [
       await fixture.write(8, 1);
       await tracker.start();
       expect(await collected(fixture)).toEqual([]);
+    },
+  },
+  {
+    name: 'keeps what it fetched for a bitmap that is gone',
+    async run(fixture) {
+      const { tracker } = fixture;
+      await tracker.start();
+      await writeAll(fixture, [4, 90], 1);
+      const gone = emptyBitmap(tracker.pageCount);
+      const collection = tracker.collect(gone).then(
+        () => 'delivered',
+        () => 'kept',
+      );
+      structuredClone(gone.words.buffer, { transfer: [gone.words.buffer as ArrayBuffer] });
+      // Delivered before the buffer was gone, or not at all.
+      const pages = await collected(fixture);
+      expect(pages, `the first collection's pages were ${await collection}`).toEqual(
+        (await collection) === 'kept' ? [4, 90] : [],
+      );
     },
   },
   {

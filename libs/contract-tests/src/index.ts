@@ -14,6 +14,7 @@ export * from './contract-case.ts';
 export * from './dirty-tracker-suite.ts';
 export * from './guest-suite.ts';
 export * from './page-codec-suite.ts';
+export * from './page-order-suite.ts';
 export * from './plain-bitmap.ts';
 export * from './seeded-bytes.ts';
 export * from './simulated-context.ts';

@@ -10,6 +10,7 @@ const PAGE_COUNT = 130;
 type Flaw =
   | 'none'
   | 'forgets one page'
+  | 'loses one write of very many'
   | 'reports a neighbour too'
   | 'never forgets'
   | 'clears the bitmap of the caller'
@@ -20,7 +21,8 @@ type Flaw =
   | 'takes any bitmap'
   | 'works after close'
   | 'sees contents, not writes'
-  | 'clears the marks too late';
+  | 'clears the marks too late'
+  | 'forgets what nobody took';
 
 class Twin implements DirtyTracker {
   readonly name = 'twin';
@@ -29,6 +31,7 @@ class Twin implements DirtyTracker {
   readonly values = new Uint32Array(PAGE_COUNT);
   readonly #flaw: Flaw;
   readonly #written = new Set<number>();
+  #writes = 0;
   readonly #seen = new Uint32Array(PAGE_COUNT);
   #state: 'stopped' | 'started' | 'closed' = 'stopped';
 
@@ -39,6 +42,7 @@ class Twin implements DirtyTracker {
   write(page: number, value: number): void {
     this.values[page] = value;
     if (this.#flaw === 'forgets one page' && page === 64) return;
+    if (this.#flaw === 'loses one write of very many' && ++this.#writes === 1234) return;
     this.#written.add(page);
     if (this.#flaw === 'reports a neighbour too' && page === 40) this.#written.add(41);
   }
@@ -63,6 +67,11 @@ class Twin implements DirtyTracker {
     let pages = [...this.#written];
     if (this.#flaw === 'sees contents, not writes') pages = pages.filter((p) => this.values[p] !== this.#seen[p]);
     this.#seen.set(this.values);
+    if (this.#flaw === 'forgets what nobody took') {
+      this.#written.clear();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (into.words.length === 0) throw new TypeError('gone');
+    }
     for (const page of pages) setPage(into, page);
     // Whatever a writer marks in this turn of the event loop is thrown away unseen.
     if (this.#flaw === 'clears the marks too late') await new Promise((resolve) => setImmediate(resolve));
@@ -87,14 +96,19 @@ function fixture(flaw: Flaw): DirtyTrackerFixture {
   const tracker = new Twin(flaw);
   return {
     tracker,
+    stressMs: 150,
     write: (page, value) => tracker.write(page, value),
     read: (page) => tracker.values[page] ?? 0,
     async startWriters() {
       let value = 0;
+      let written = 0;
       let running = true;
       const turn = (): void => {
         if (!running) return;
-        for (let index = 0; index < 20; index++, value++) tracker.write((value * 37) % PAGE_COUNT, value);
+        // Each page once a round, so that no write hides another.
+        for (let index = 0; index < 20 && written < PAGE_COUNT; index++, written++) {
+          tracker.write((value * 37) % PAGE_COUNT, ++value);
+        }
         setImmediate(turn);
       };
       turn();
@@ -102,6 +116,10 @@ function fixture(flaw: Flaw): DirtyTrackerFixture {
         async stop() {
           running = false;
         },
+        nextRound() {
+          written = 0;
+        },
+        writeCount: () => value,
       };
     },
   };
@@ -123,6 +141,9 @@ describe('the dirty tracker suite', () => {
     ['works after close', 'closes once and for all'],
     ['sees contents, not writes', 'lets no copy go stale by a write that restores an earlier content'],
     ['clears the marks too late', 'loses no write of concurrent writers'],
+    ['clears the marks too late', 'loses none of very many writes of concurrent writers'],
+    ['loses one write of very many', 'loses none of very many writes of concurrent writers'],
+    ['forgets what nobody took', 'keeps what it fetched for a bitmap that is gone'],
   ];
   it.each(caught)('catches a tracker that %s', async (flaw, name) => {
     expect(await failingCases(dirtyTrackerCases, () => fixture(flaw))).toContain(name);

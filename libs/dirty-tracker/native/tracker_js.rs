@@ -1,4 +1,6 @@
-use godwit_ports::{Capsule, CapsuleError, DirtySource, DirtyTable, JsCapsule, MemoryTable};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use godwit_ports::{Capsule, CapsuleError, DirtySource, DirtyTable, JsCapsule, Lent, MemoryTable};
 use napi::bindgen_prelude::{AsyncTask, Uint32Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
@@ -8,7 +10,19 @@ use crate::{KvmDirtyLog, KvmDirtyRing, PagemapScan};
 /// A native tracker; its work runs on the thread pool.
 #[napi]
 pub struct NativeTracker {
+    page_count: u64,
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+/// A tracker that is not closed: its source, and the capsule that stands for it elsewhere.
+struct Open {
     source: Capsule<DirtyTable>,
+    lent: Lent<DirtyTable>,
+}
+
+fn lock(open: &Mutex<Option<Open>>) -> MutexGuard<'_, Option<Open>> {
+    // Whoever panicked under the lock only read, or had taken all there was.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What one collection found.
@@ -42,43 +56,99 @@ pub fn create_kvm_dirty_ring_tracker(memory: JsCapsule<MemoryTable>) -> Result<N
 #[napi]
 impl NativeTracker {
     fn over(source: impl DirtySource + 'static) -> Self {
+        let source = Capsule::<DirtyTable>::export(source);
         Self {
-            source: Capsule::<DirtyTable>::export(source),
+            page_count: source.page_count(),
+            open: Arc::new(Mutex::new(Some(Open {
+                source: source.clone(),
+                // SAFETY: exported just now, and lent once.
+                lent: unsafe { Lent::new(source) },
+            }))),
         }
+    }
+
+    fn source(&self) -> Result<Capsule<DirtyTable>> {
+        lock(&self.open)
+            .as_ref()
+            .map(|open| open.source.clone())
+            .ok_or_else(closed)
     }
 
     #[napi(getter)]
     pub fn page_count(&self) -> f64 {
-        self.source.page_count() as f64
+        self.page_count as f64
     }
 
     /// The tracker for native code of other packages.
     #[napi(getter)]
-    pub fn capsule(&self) -> JsCapsule<DirtyTable> {
-        JsCapsule(self.source.clone())
+    pub fn capsule(&self) -> Result<JsCapsule<DirtyTable>> {
+        lock(&self.open)
+            .as_ref()
+            .map(|open| JsCapsule(open.lent.capsule()))
+            .ok_or_else(closed)
     }
 
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn start(&self) -> AsyncTask<Switch> {
-        AsyncTask::new(Switch {
-            source: self.source.clone(),
+    pub fn start(&self) -> Result<AsyncTask<Switch>> {
+        Ok(AsyncTask::new(Switch {
+            source: self.source()?,
             on: true,
-        })
+        }))
     }
 
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn stop(&self) -> AsyncTask<Switch> {
-        AsyncTask::new(Switch {
-            source: self.source.clone(),
+    pub fn stop(&self) -> Result<AsyncTask<Switch>> {
+        Ok(AsyncTask::new(Switch {
+            source: self.source()?,
             on: false,
-        })
+        }))
     }
 
     #[napi(ts_return_type = "Promise<CollectedPages>")]
-    pub fn collect(&self) -> AsyncTask<Collect> {
-        AsyncTask::new(Collect {
-            source: self.source.clone(),
+    pub fn collect(&self) -> Result<AsyncTask<Collect>> {
+        Ok(AsyncTask::new(Collect { source: self.source()? }))
+    }
+
+    /// Stops, and lets go of the memory and its descriptors.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close(&self) -> AsyncTask<Closing> {
+        AsyncTask::new(Closing {
+            open: Arc::clone(&self.open),
         })
+    }
+}
+
+pub struct Closing {
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+impl Task for Closing {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        let source = lock(&self.open).as_ref().map(|open| open.source.clone());
+        source.map_or(Ok(()), |source| source.stop().map_err(failed))
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> Result<()> {
+        self.end();
+        Ok(())
+    }
+
+    fn reject(&mut self, _env: Env, error: Error) -> Result<()> {
+        self.end();
+        Err(error)
+    }
+}
+
+impl Closing {
+    fn end(&self) {
+        if let Some(Open { source, lent }) = lock(&self.open).take() {
+            drop(source);
+            // SAFETY: napi ends a task on the thread that the tracker belongs to.
+            unsafe { lent.end() };
+        }
     }
 }
 
@@ -132,6 +202,13 @@ impl Task for Collect {
             page_count: page_count as f64,
         })
     }
+}
+
+fn closed() -> Error {
+    Error::new(
+        Status::GenericFailure,
+        "ERR_GODWIT_CLOSED: the tracker was closed".to_owned(),
+    )
 }
 
 fn unsupported(missing: String) -> Error {

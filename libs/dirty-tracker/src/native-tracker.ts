@@ -3,9 +3,9 @@ import { type Backend, type Capsule, type DirtyTracker, fromNativeError, type Pa
 import type { NativeTracker } from './native.ts';
 import { TrackingState } from './tracking-state.ts';
 
-async function translated<T>(work: Promise<T>): Promise<T> {
+async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await work;
+    return await work();
   } catch (error) {
     throw fromNativeError(error);
   }
@@ -22,6 +22,8 @@ export class NativeDirtyTracker implements DirtyTracker {
   readonly capsule: Capsule<'dirty'>;
   readonly #native: NativeTracker;
   readonly #state: TrackingState;
+  /** Fetched for a bitmap that was gone by then: for the next. */
+  #undelivered: PageSet | undefined;
 
   constructor(name: string, native: NativeTracker) {
     this.name = name;
@@ -33,7 +35,8 @@ export class NativeDirtyTracker implements DirtyTracker {
 
   async start(): Promise<void> {
     this.#state.checkOpen();
-    await translated(this.#native.start());
+    await translated(() => this.#native.start());
+    this.#undelivered = undefined;
     this.#state.started();
   }
 
@@ -44,18 +47,24 @@ export class NativeDirtyTracker implements DirtyTracker {
     if (target.pageCount !== this.pageCount) {
       throw new RangeError(`a bitmap over ${into.pageCount} pages for a memory of ${this.pageCount}`);
     }
-    const { words, pageCount } = await translated(this.#native.collect());
-    target.or({ pageCount: this.pageCount, words });
-    return pageCount;
+    const { words, pageCount } = await translated(() => this.#native.collect());
+    const pages = PageSet.of({ pageCount: this.pageCount, words });
+    const undelivered = this.#undelivered;
+    if (undelivered !== undefined) pages.or(undelivered);
+    // The native side has forgotten them, so nobody would report them again.
+    this.#undelivered = pages;
+    target.or(pages);
+    this.#undelivered = undefined;
+    return undelivered === undefined ? pageCount : pages.count();
   }
 
   async stop(): Promise<void> {
     if (this.#state.closed) return;
     this.#state.stopped();
-    await translated(this.#native.stop());
+    await translated(() => this.#native.stop());
   }
 
   async close(): Promise<void> {
-    if (this.#state.close()) await translated(this.#native.stop());
+    if (this.#state.close()) await translated(() => this.#native.close());
   }
 }

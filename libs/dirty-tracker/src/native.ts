@@ -14,11 +14,14 @@ export interface NativeTracker {
   start(): Promise<void>;
   stop(): Promise<void>;
   collect(): Promise<CollectedPages>;
+  /** Stops, and lets go of the memory and its descriptors. */
+  close(): Promise<void>;
 }
 
 interface NativeModule {
   createPagemapScanTracker(memory: Capsule<'memory'>): NativeTracker;
   createKvmDirtyLogTracker(memory: Capsule<'memory'>): NativeTracker;
+  createKvmDirtyRingTracker(memory: Capsule<'memory'>): NativeTracker;
 }
 
 type Loaded = { readonly module: NativeModule } | { readonly error: unknown };
@@ -41,10 +44,7 @@ export const nativeIsLoaded: boolean = 'module' in loaded;
  * Makes a native tracker.
  * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where the native module, or what the tracker needs, is missing
  */
-export function createNative(
-  which: 'createPagemapScanTracker' | 'createKvmDirtyLogTracker',
-  memory: Capsule<'memory'>,
-): NativeTracker {
+export function createNative(which: keyof NativeModule, memory: Capsule<'memory'>): NativeTracker {
   if (!('module' in loaded)) {
     throw new GodwitError('ERR_GODWIT_UNSUPPORTED', 'the native module of @godwit/dirty-tracker is missing', {
       cause: loaded.error,

@@ -1,13 +1,15 @@
 import { type DirtyTracker, GodwitError, type GuestMemory, isGodwitError } from '@godwit/ports';
 import { CompareTracker } from './compare-tracker.ts';
 import { KvmDirtyLogTracker } from './kvm-dirty-log-tracker.ts';
+import { KvmDirtyRingTracker } from './kvm-dirty-ring-tracker.ts';
 import { PagemapScanTracker } from './pagemap-scan-tracker.ts';
 import { SoftwareMarksTracker } from './software-marks-tracker.ts';
 
 /** How a memory can be tracked, in the order in which `createDirtyTracker` tries. */
-export type TrackerName = 'kvm-dirty-log' | 'pagemap-scan' | 'software-marks' | 'compare';
+export type TrackerName = 'kvm-dirty-ring' | 'kvm-dirty-log' | 'pagemap-scan' | 'software-marks' | 'compare';
 
 const makers: Readonly<Record<TrackerName, (memory: GuestMemory) => DirtyTracker | string>> = {
+  'kvm-dirty-ring': ({ capsule }) => (capsule ? new KvmDirtyRingTracker(capsule) : 'the memory has no native capsule'),
   'kvm-dirty-log': ({ capsule }) => (capsule ? new KvmDirtyLogTracker(capsule) : 'the memory has no native capsule'),
   'pagemap-scan': ({ capsule }) => (capsule ? new PagemapScanTracker(capsule) : 'the memory has no native capsule'),
   'software-marks': ({ softwareMarks, pageCount }) =>
@@ -16,10 +18,10 @@ const makers: Readonly<Record<TrackerName, (memory: GuestMemory) => DirtyTracker
     bytes ? new CompareTracker(bytes, pageSizeBytes) : 'the memory is not in the reach of JavaScript',
 };
 
-const names: readonly TrackerName[] = ['kvm-dirty-log', 'pagemap-scan', 'software-marks', 'compare'];
+const names: readonly TrackerName[] = ['kvm-dirty-ring', 'kvm-dirty-log', 'pagemap-scan', 'software-marks', 'compare'];
 
 /**
- * The best tracker that works for a memory: the KVM dirty log where a VM is behind it, `PAGEMAP_SCAN` where a userfaultfd
+ * The best tracker that works for a memory: KVM's dirty rings where a VM has them, its dirty log where it has none, `PAGEMAP_SCAN` where a userfaultfd
  * is, the marks of its writers, or comparison (see `CompareTracker` for what that asks of the reader). `prefer` asks for
  * one of them and takes no other.
  * @throws GodwitError `ERR_GODWIT_UNSUPPORTED`, with what is missing for each

@@ -2,7 +2,8 @@ import { dirtyTrackerSuite } from '@godwit/contract-tests';
 import { CompareTracker, createSharedMarks, markWritten, SoftwareMarksTracker } from '../src/index.ts';
 import { PAGE_BYTES, SharedMemory } from './shared-memory.ts';
 
-const PAGE_COUNT = 1000;
+/** Many, so that there are many writes of which none hides another; and the last word is not full. */
+const PAGE_COUNT = 8000;
 
 dirtyTrackerSuite('software-marks', () => {
   const memory = new SharedMemory(PAGE_COUNT);

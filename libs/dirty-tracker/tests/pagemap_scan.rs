@@ -72,44 +72,56 @@ fn no_write_of_concurrent_threads_is_lost() {
     assert_eq!(shadow.stale(&memory), Vec::<usize>::new());
 }
 
-/// Threads that count in the pages below `page_count`, each in words of its own, while `work` is done; how often they did.
-fn while_threads_write<Done>(
+/// Writes a random half of the pages below `page_count` in each round, each page once and in an order of its own; returns
+/// how many. The counter of writer `writer` is its own.
+fn write_in_rounds(
     memory: &Capsule<MemoryTable>,
     page_count: usize,
-    work: impl FnOnce() -> Done,
-) -> (Done, u64) {
-    let stopped = AtomicBool::new(false);
-    let writes = AtomicU64::new(0);
-    let done = thread::scope(|scope| {
-        for writer in 0..COUNTERS {
-            let (stopped, writes) = (&stopped, &writes);
-            scope.spawn(move || {
-                let mut random = writer as u64;
-                while !stopped.load(Ordering::Relaxed) {
-                    for _ in 0..1024 {
-                        random = random
-                            .wrapping_mul(6_364_136_223_846_793_005)
-                            .wrapping_add(1_442_695_040_888_963_407);
-                        let page = (random >> 33) as usize % page_count;
-                        // Nobody else writes this word: no need for a locked instruction, which would slow it down.
-                        let word = &words(memory)[page * PAGE_WORDS + writer];
-                        word.store(word.load(Ordering::Relaxed) + 1, Ordering::Release);
-                    }
-                    writes.fetch_add(1024, Ordering::Relaxed);
-                }
-            });
+    writer: usize,
+    round: &AtomicU64,
+    stopped: &AtomicBool,
+) -> u64 {
+    let mut writes = 0;
+    let mut random = writer as u64 + 1;
+    while !stopped.load(Ordering::Relaxed) {
+        let now = round.load(Ordering::Acquire);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let (start, mut chances) = ((random >> 33) as usize, random);
+        for index in 0..page_count {
+            chances = chances.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(now);
+            if chances >> 63 == 0 {
+                continue;
+            }
+            // A prime above the number of pages: every page once.
+            let page = (start + index * 1_000_003) % page_count;
+            let word = &words(memory)[page * PAGE_WORDS + writer];
+            word.store(word.load(Ordering::Relaxed) + 1, Ordering::Release);
+            writes += 1;
+            if round.load(Ordering::Relaxed) != now {
+                break;
+            }
         }
-        let done = work();
-        stopped.store(true, Ordering::Relaxed);
-        done
-    });
-    (done, writes.into_inner())
+        while round.load(Ordering::Relaxed) == now && !stopped.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+    }
+    writes
 }
 
+/// Threads that write half of the memory, while it is collected; what was seen, and how often they wrote.
 fn stressed(memory: &Capsule<MemoryTable>, tracker: &dyn DirtySource, duration: std::time::Duration) -> (Seen, u64) {
     let pages: Vec<usize> = (0..PAGE_COUNT / 2).collect();
-    while_threads_write(memory, PAGE_COUNT / 2, || {
-        stress::run(memory, tracker, &pages, duration)
+    let (round, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (round, stopped) = (&round, &stopped);
+        let writers: Vec<_> = (0..COUNTERS)
+            .map(|writer| scope.spawn(move || write_in_rounds(memory, PAGE_COUNT / 2, writer, round, stopped)))
+            .collect();
+        let seen = stress::run(memory, tracker, &pages, duration, round);
+        stopped.store(true, Ordering::Relaxed);
+        (seen, writers.into_iter().map(|writer| writer.join().unwrap()).sum())
     })
 }
 

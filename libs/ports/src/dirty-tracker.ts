@@ -3,7 +3,7 @@ import type { PageBitmap } from './page-bitmap.ts';
 
 /** Knows which pages of a memory were written. */
 export interface DirtyTracker {
-  /** How: `pagemap-scan`, `kvm-dirty-log`, `compare`, `software-marks`. */
+  /** How: `pagemap-scan`, `kvm-dirty-log`, `kvm-dirty-ring`, `compare`, `software-marks`. */
   readonly name: string;
   readonly backend: Backend;
   readonly pageCount: number;
