@@ -66,7 +66,7 @@ describe.each(mains)('$name from its tarball, without a compiler or a registry',
       project.write('names.mjs', `import * as names from '${name}';\nconsole.log(Object.keys(names)${print}`);
       project.write('names.cjs', `console.log(Object.keys(require('${name}'))${print}`);
       const names = await project.run(node, 'names.mjs');
-      expect(names.length).toBeGreaterThan(1);
+      expect(names.trim()).not.toBe('');
       if (isCommonJs(manifest)) expect(await project.run(node, 'names.cjs')).toBe(names);
     });
 

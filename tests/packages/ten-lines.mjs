@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/root.mjs';
 
-/** The first example in the README of a package, as the tarball holds it; undefined where there is none. */
+/** The first example in a README; undefined where there is none. */
 export function tenLines(readme) {
   return /^```(?:js|ts)\n(.*?)^```/ms.exec(readme)?.[1];
 }
