@@ -46,14 +46,18 @@ export class CompareTracker implements DirtyTracker {
   async collect(into: PageBitmap): Promise<number> {
     this.#state.checkCollect(into);
     const target = PageSet.of(into);
+    if (this.#memory.length !== this.snapshot.length) {
+      throw new TypeError('the tracked memory is gone: its buffer was detached or resized');
+    }
     let reported = 0;
     for (let page = 0; page < this.pageCount; page++) {
       const start = page * this.#pageSizeBytes;
       const end = start + this.#pageSizeBytes;
       if (this.#memory.compare(this.#copy, start, end, start, end) === 0) continue;
-      // Written once more before it is copied, the page is in the copy as it then is, and reported all the same.
-      this.#memory.copy(this.#copy, start, start, end);
+      // Before it is copied: if it cannot be reported, it still differs the next time.
       target.add(page);
+      // Written once more before this, the page is in the copy as it then is, and reported all the same.
+      this.#memory.copy(this.#copy, start, start, end);
       reported++;
     }
     return reported;

@@ -1,9 +1,25 @@
+import { PageSet } from '@godwit/page-set';
 import { type Capsule, type GuestMemory, isGodwitError } from '@godwit/ports';
 import { describe, expect, it } from 'vitest';
-import { CompareTracker, createDirtyTracker, createSharedMarks, DirtyRate, type TrackerName } from '../src/index.ts';
+import {
+  CompareTracker,
+  createDirtyTracker,
+  createSharedMarks,
+  DirtyRate,
+  SoftwareMarksTracker,
+  type TrackerName,
+} from '../src/index.ts';
 
 function memory(parts: Partial<GuestMemory>): GuestMemory {
   return { pageSizeBytes: 4096, pageCount: 8, present: async () => 0, ...parts };
+}
+
+/** What the library of this language level does not know of yet. */
+function resizableBuffer(bytes: number): { readonly buffer: ArrayBuffer; resize(bytes: number): void } {
+  const buffer = Reflect.construct(ArrayBuffer, [bytes, { maxByteLength: 2 * bytes }]) as ArrayBuffer & {
+    resize(bytes: number): void;
+  };
+  return { buffer, resize: (to) => buffer.resize(to) };
 }
 
 function refusal(make: () => unknown): unknown {
@@ -34,7 +50,7 @@ describe('createDirtyTracker', () => {
   it('says what is missing for each', () => {
     const error = refusal(() => createDirtyTracker(memory({})));
     expect(isGodwitError(error, 'ERR_GODWIT_UNSUPPORTED')).toBe(true);
-    for (const name of ['kvm-dirty-log', 'pagemap-scan', 'software-marks', 'compare']) {
+    for (const name of ['kvm-dirty-ring', 'kvm-dirty-log', 'pagemap-scan', 'software-marks', 'compare']) {
       expect(String(error)).toContain(name);
     }
   });
@@ -49,6 +65,40 @@ describe('CompareTracker', () => {
   it('refuses a memory that is no whole number of pages', () => {
     expect(() => new CompareTracker(new Uint8Array(4097), 4096)).toThrow(RangeError);
     expect(() => new CompareTracker(new Uint8Array(4096), 0)).toThrow(RangeError);
+  });
+
+  it('says that its memory is gone', async () => {
+    const memory = new Uint8Array(8 * 4096);
+    const tracker = new CompareTracker(memory, 4096);
+    await tracker.start();
+    structuredClone(memory.buffer, { transfer: [memory.buffer] });
+    await expect(tracker.collect(PageSet.empty(8))).rejects.toThrow(TypeError);
+    const { buffer, resize } = resizableBuffer(8 * 4096);
+    const shrunk = new CompareTracker(new Uint8Array(buffer), 4096);
+    await shrunk.start();
+    resize(4096);
+    await expect(shrunk.collect(PageSet.empty(8))).rejects.toThrow(TypeError);
+  });
+
+  it('has nothing to say of a memory of no page', async () => {
+    const tracker = new CompareTracker(new Uint8Array(0), 4096);
+    await tracker.start();
+    expect(await tracker.collect(PageSet.empty(0))).toBe(0);
+  });
+});
+
+describe('SoftwareMarksTracker', () => {
+  it('says that its marks are gone', async () => {
+    const words = new Uint32Array(2);
+    const tracker = new SoftwareMarksTracker({ pageCount: 8, words });
+    await tracker.start();
+    words[0] = 1;
+    structuredClone(words.buffer, { transfer: [words.buffer] });
+    await expect(tracker.collect(PageSet.empty(8))).rejects.toThrow();
+  });
+
+  it('refuses marks that are no bitmap over their pages', () => {
+    expect(() => new SoftwareMarksTracker({ pageCount: 65, words: new Uint32Array(2) })).toThrow(RangeError);
   });
 });
 

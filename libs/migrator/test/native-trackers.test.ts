@@ -1,29 +1,50 @@
 import { type DirtyTrackerFixture, dirtyTrackerSuite } from '@godwit/contract-tests';
-import { createDirtyTracker } from '@godwit/dirty-tracker';
-import { arenaAvailability, createArenaGuest } from '@godwit/guest-arena';
-import { createKvmGuest, kvmAvailability } from '@godwit/guest-kvm';
-import type { Guest } from '@godwit/ports';
-import { it } from 'vitest';
+import { createDirtyTracker, type TrackerName } from '@godwit/dirty-tracker';
+import { type ArenaGuest, arenaAvailability, createArenaGuest } from '@godwit/guest-arena';
+import { createKvmGuest, type KvmGuest, type KvmTracking, kvmAvailability } from '@godwit/guest-kvm';
 
-/** The trackers that need a guest's mapping, over such mappings; `dirty-tracker` itself may know no guest. */
+/**
+ * The trackers that need a guest's mapping, over such mappings; `dirty-tracker` itself may know no guest. Single pages are
+ * written by this process, whose writes a VM's trackers see as those of a device; the concurrent writers are the guest's own
+ * processors.
+ */
 
 const MEMORY_BYTES = 64 << 20;
+const GUEST = {
+  memoryBytes: MEMORY_BYTES,
+  residentBytes: 8 << 20,
+  // A huge page is one page to some trackers.
+  hugePages: false,
+  workload: { name: 'appmembench', workingSetBytes: 4 << 20, pattern: 'random' },
+} as const;
+/** The second word of a page of the working set counts its writes. */
+const VALUE_BYTES_IN = 4;
 
-interface Writable extends Guest {
-  readMemory(offsetBytes: number, into: Uint8Array): Promise<void>;
-  writeMemory(offsetBytes: number, from: Uint8Array): Promise<void>;
-}
-
-function fixture(guest: Writable): DirtyTrackerFixture {
-  const tracker = createDirtyTracker(guest.memory, { prefer: 'pagemap-scan' });
-  const { pageSizeBytes } = guest.memory;
+function fixture(guest: ArenaGuest | KvmGuest, prefer: TrackerName): DirtyTrackerFixture {
+  const tracker = createDirtyTracker(guest.memory, { prefer });
+  const { pageSizeBytes, pageCount } = guest.memory;
+  const value = new Uint32Array(1);
+  const all = new Uint32Array(MEMORY_BYTES / 4);
   return {
     tracker,
-    write: (page, value) => guest.writeMemory(page * pageSizeBytes, new Uint8Array(new Uint32Array([value]).buffer)),
+    write: (page, written) =>
+      guest.writeMemory(page * pageSizeBytes + VALUE_BYTES_IN, new Uint8Array(Uint32Array.of(written).buffer)),
     async read(page) {
-      const value = new Uint32Array(1);
-      await guest.readMemory(page * pageSizeBytes, new Uint8Array(value.buffer));
+      await guest.readMemory(page * pageSizeBytes + VALUE_BYTES_IN, new Uint8Array(value.buffer));
       return value[0] ?? 0;
+    },
+    async startWriters() {
+      await guest.resume();
+      return {
+        stop: () => guest.pause(),
+        completed() {
+          // The copy is made within the call.
+          void guest.readMemory(0, new Uint8Array(all.buffer));
+          const wordOf = (page: number): number => (page * pageSizeBytes + VALUE_BYTES_IN) / 4;
+          return Uint32Array.from({ length: pageCount }, (_, page) => all[wordOf(page)] ?? 0);
+        },
+        writeCount: () => guest.counters().pagesWritten,
+      };
     },
     async dispose() {
       await tracker.close();
@@ -36,21 +57,13 @@ const arena = arenaAvailability();
 const kvm = kvmAvailability();
 
 dirtyTrackerSuite('pagemap-scan over an arena', async () =>
-  arena.available
-    ? fixture(await createArenaGuest({ memoryBytes: MEMORY_BYTES, residentBytes: 0, empty: true }))
-    : `no arena here: ${arena.reason}`,
+  arena.available ? fixture(await createArenaGuest(GUEST), 'pagemap-scan') : `no arena here: ${arena.reason}`,
 );
 
-dirtyTrackerSuite('pagemap-scan over a KVM slot', async () =>
-  kvm.available
-    ? fixture(
-        await createKvmGuest({ memoryBytes: MEMORY_BYTES, residentBytes: 0, empty: true, tracking: 'pagemap-scan' }),
-      )
-    : `no KVM here: ${kvm.reason}`,
-);
-
-it('kvm-dirty-log', ({ skip }) => {
-  skip(
-    "only a guest writes so that this log sees it, page by page at nobody's request; hops and the injected lost page hold it",
+for (const tracking of ['pagemap-scan', 'kvm-dirty-log', 'kvm-dirty-ring'] satisfies KvmTracking[]) {
+  dirtyTrackerSuite(`${tracking} over a KVM slot`, async () =>
+    kvm.available
+      ? fixture(await createKvmGuest({ ...GUEST, tracking, dirtyRingPages: 1024 }), tracking)
+      : `no KVM here: ${kvm.reason}`,
   );
-});
+}
