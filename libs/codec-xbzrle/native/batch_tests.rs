@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use godwit_ports::{Capsule, CapsuleError, CodecTable, Coded, CodedPage};
 
 use crate::decoder::XbzrleDecoder;
-use crate::encoder::XbzrleEncoder;
+use crate::encoder::{EncoderOptions, XbzrleEncoder};
 use crate::isa::Isa;
+use crate::poor_pages::BackOff;
 
 const PAGE_BYTES: usize = 4096;
 const PAGE_COUNT: usize = 64;
 
 /// A sender and a receiver with its copy of the memory.
 struct Pair {
+    /// What is behind `encoder`.
+    sender: XbzrleEncoder,
     encoder: Capsule<CodecTable>,
     decoder: Capsule<CodecTable>,
     copy: Vec<u8>,
@@ -22,9 +25,14 @@ struct Pair {
 
 impl Pair {
     fn new(isa: Isa, cache_bytes: usize) -> Self {
-        let encoder = XbzrleEncoder::new(PAGE_BYTES, cache_bytes, isa).expect("memory for a small cache");
+        Self::of(EncoderOptions::new(PAGE_BYTES, cache_bytes, isa))
+    }
+
+    fn of(options: EncoderOptions) -> Self {
+        let sender = XbzrleEncoder::new(options).expect("memory for a small cache");
         Self {
-            encoder: Capsule::<CodecTable>::export(encoder),
+            encoder: Capsule::<CodecTable>::export(sender.clone()),
+            sender,
             decoder: Capsule::<CodecTable>::export(XbzrleDecoder::new(PAGE_BYTES)),
             copy: vec![0; PAGE_COUNT * PAGE_BYTES],
             out: vec![0; PAGE_COUNT * PAGE_BYTES],
@@ -171,10 +179,100 @@ fn halves_refuse_what_is_not_theirs() {
 
 #[test]
 fn a_closed_encoder_says_so() {
-    let encoder = XbzrleEncoder::new(PAGE_BYTES, 1 << 20, Isa::best()).expect("memory for a small cache");
+    let encoder =
+        XbzrleEncoder::new(EncoderOptions::new(PAGE_BYTES, 1 << 20, Isa::best())).expect("memory for a small cache");
     let capsule = Capsule::<CodecTable>::export(encoder.clone());
     assert_eq!(encoder.close(), Ok(()));
     assert_eq!(encoder.close(), Ok(()));
     assert_eq!(capsule.forget(&[1]), Err(CapsuleError::Closed));
     assert_eq!(encoder.statistics(), Err(CapsuleError::Closed));
+}
+
+fn adaptive(page_bytes: usize, cached_pages: usize, isa: Isa) -> EncoderOptions {
+    EncoderOptions {
+        back_off: Some(BackOff {
+            tries: 2,
+            pause_max: 64,
+            paying_bytes_max: page_bytes * 3 / 4,
+        }),
+        ..EncoderOptions::new(page_bytes, cached_pages * (page_bytes + 24), isa)
+    }
+}
+
+#[test]
+fn an_adaptive_encoder_leaves_pages_alone_and_returns_to_them() {
+    for isa in Isa::available() {
+        let mut pair = Pair::of(adaptive(PAGE_BYTES, PAGE_COUNT * 4, isa));
+        let mut memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+        let mut random = Random(11);
+        let pages: Vec<u64> = (0..PAGE_COUNT as u64).collect();
+        for round in 0..100 {
+            // Half of the pages are rewritten until they calm down, the others change by a byte.
+            for (index, page) in memory.chunks_exact_mut(PAGE_BYTES).enumerate() {
+                if index % 2 == 0 && round < 50 {
+                    page.iter_mut()
+                        .for_each(|byte| *byte = byte.wrapping_add(1 + random.below(255) as u8));
+                } else {
+                    page[random.below(PAGE_BYTES)] ^= 1;
+                }
+            }
+            pair.send(memory.as_ptr(), &pages);
+            assert!(pair.copy == memory, "{isa:?}: round {round}");
+        }
+        let statistics = pair.sender.statistics().expect("open");
+        assert!(statistics.skipped_pages > 32 * 30, "{statistics:?}");
+        assert!(statistics.overflow_pages < 32 * 8, "{statistics:?}");
+        assert!(statistics.delta_pages > 32 * 95, "{statistics:?}");
+        let sent = statistics.hit_pages + statistics.miss_pages + statistics.skipped_pages;
+        assert_eq!(sent, 100 * PAGE_COUNT as u64);
+    }
+}
+
+#[test]
+fn a_cache_is_resized_while_others_use_it() {
+    let mut pair = Pair::of(adaptive(PAGE_BYTES, 8, Isa::best()));
+    let encoder = pair.sender.clone();
+    let mut memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+    std::thread::scope(|scope| {
+        let resizer = scope.spawn(|| {
+            let mut random = Random(5);
+            for _ in 0..50 {
+                let cached_pages = 1 + random.below(2 * PAGE_COUNT);
+                assert_eq!(encoder.resize(cached_pages * (PAGE_BYTES + 24)), Ok(Some(())));
+                assert_eq!(encoder.resize(usize::MAX), Ok(None));
+                assert_eq!(encoder.resize(PAGE_BYTES), Ok(None));
+            }
+        });
+        let mut random = Random(9);
+        while !resizer.is_finished() {
+            for _ in 0..20 {
+                memory[random.below(PAGE_COUNT * PAGE_BYTES)] = random.below(256) as u8;
+            }
+            let pages: Vec<u64> = (0..PAGE_COUNT as u64).filter(|_| random.below(2) == 0).collect();
+            pair.send(memory.as_ptr(), &pages);
+            for &page in &pages {
+                let range = page as usize * PAGE_BYTES..(page as usize + 1) * PAGE_BYTES;
+                assert!(pair.copy[range.clone()] == memory[range]);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_encoder_is_closed_while_others_use_it() {
+    let mut pair = Pair::of(EncoderOptions::new(PAGE_BYTES, 1 << 20, Isa::best()));
+    let memory = vec![7_u8; PAGE_COUNT * PAGE_BYTES];
+    let pages: Vec<u64> = (0..PAGE_COUNT as u64).collect();
+    std::thread::scope(|scope| {
+        let encoder = pair.sender.clone();
+        scope.spawn(move || encoder.close());
+        let mut coded = vec![CodedPage::default(); pages.len()];
+        loop {
+            // SAFETY: the memory has the pages.
+            match unsafe { pair.encoder.encode(memory.as_ptr(), &pages, &mut pair.out, &mut coded) } {
+                Ok(_) => {}
+                Err(error) => break assert_eq!(error, CapsuleError::Closed),
+            }
+        }
+    });
 }

@@ -4,15 +4,14 @@
 //! over more than the cache holds would otherwise evict each page just before its turn, and nothing would ever be found.
 //! (QEMU has the same idea in its page cache, there with direct mapping and counted in rounds.)
 
-use crate::page_store::PageStore;
+use crate::page_store::{PageStore, zeros};
+use crate::spread::spread;
 
 /// Beside its page a slot has a tag and the moment of its last use.
 pub const SLOT_OVERHEAD_BYTES: usize = 16;
 const WAYS: usize = 8;
 /// A slot's lifetime, in lookups for each slot of the cache.
 const LIFETIME_LOOKUPS: u64 = 4;
-/// 2^32 divided by the golden ratio: spreads neighbouring pages evenly (D. Knuth, TAOCP 3, section 6.4).
-const SPREAD: u32 = 0x9e37_79b1;
 
 /// What a look into the cache finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,30 +35,56 @@ pub struct PageCache {
 }
 
 impl PageCache {
-    /// How many pages such a cache holds: whole sets only.
-    pub fn slot_count_of(page_size_bytes: usize, cache_bytes: usize) -> usize {
-        let slots = cache_bytes / (page_size_bytes + SLOT_OVERHEAD_BYTES);
+    /// How many pages fit if each takes so many bytes beside its own: whole sets only.
+    pub fn slot_count_of(page_size_bytes: usize, overhead_bytes: usize, cache_bytes: usize) -> usize {
+        let slots = cache_bytes / (page_size_bytes + overhead_bytes);
         if slots < WAYS { slots } else { slots - slots % WAYS }
     }
 
-    /// `None` where there is not that much memory, or not enough for one page.
-    pub fn new(page_size_bytes: usize, cache_bytes: usize) -> Option<Self> {
-        let slot_count = Self::slot_count_of(page_size_bytes, cache_bytes);
+    /// `None` where there is not that much memory, or no slot. The number of slots comes from
+    /// [`PageCache::slot_count_of`].
+    pub fn new(page_size_bytes: usize, slot_count: usize) -> Option<Self> {
         let store = PageStore::new(page_size_bytes, slot_count)?;
         let ways = slot_count.min(WAYS);
         Some(Self {
             store,
-            tags: vec![0; slot_count].into_boxed_slice(),
-            used_at: vec![0; slot_count].into_boxed_slice(),
+            tags: zeros(slot_count)?,
+            used_at: zeros(slot_count)?,
             set_count: slot_count / ways,
             ways,
             lookups: 0,
         })
     }
 
+    /// A cache of another size with the pages of this one that fit, those used last before others. `None` where there is
+    /// not enough memory for both.
+    pub fn resized(&self, page_size_bytes: usize, slot_count: usize) -> Option<Self> {
+        let mut resized = Self::new(page_size_bytes, slot_count)?;
+        resized.lookups = self.lookups;
+        let mut slots: Vec<usize> = (0..self.tags.len()).filter(|&slot| self.tags[slot] != 0).collect();
+        slots.sort_unstable_by_key(|&slot| std::cmp::Reverse(self.used_at[slot]));
+        for slot in slots {
+            let mut set = resized.set_of(self.tags[slot] - 1);
+            if let Some(free) = set.find(|&slot| resized.tags[slot] == 0) {
+                resized.tags[free] = self.tags[slot];
+                resized.used_at[free] = self.used_at[slot];
+                resized.page_mut(free).copy_from_slice(self.page(slot));
+            }
+        }
+        Some(resized)
+    }
+
+    pub fn slot_count(&self) -> usize {
+        self.tags.len()
+    }
+
     /// Looks for a page, and makes room for it where it is not there.
     pub fn look_up(&mut self, page: u64) -> Lookup {
         self.lookups += 1;
+        if page == u64::MAX {
+            // Its tag would be that of a free slot.
+            return Lookup::Refused;
+        }
         let set = self.set_of(page);
         let mut oldest = set.start;
         for slot in set {
@@ -80,6 +105,12 @@ impl PageCache {
         Lookup::Stored(oldest)
     }
 
+    /// Where a page is, without a claim that it was used.
+    pub fn slot_of(&self, page: u64) -> Option<usize> {
+        let tag = page.checked_add(1)?;
+        self.set_of(page).find(|&slot| self.tags[slot] == tag)
+    }
+
     pub fn page(&self, slot: usize) -> &[u8] {
         self.store.page(slot)
     }
@@ -89,17 +120,14 @@ impl PageCache {
     }
 
     pub fn forget(&mut self, page: u64) {
-        for slot in self.set_of(page) {
-            if self.tags[slot] == page + 1 {
-                self.tags[slot] = 0;
-                self.used_at[slot] = 0;
-            }
+        if let Some(slot) = self.slot_of(page) {
+            self.tags[slot] = 0;
+            self.used_at[slot] = 0;
         }
     }
 
     fn set_of(&self, page: u64) -> std::ops::Range<usize> {
-        let spread = (page as u32 ^ (page >> 32) as u32).wrapping_mul(SPREAD);
-        let set = ((u64::from(spread) * self.set_count as u64) >> 32) as usize;
+        let set = spread(page, self.set_count);
         set * self.ways..(set + 1) * self.ways
     }
 }
@@ -109,7 +137,14 @@ mod tests {
     use super::*;
 
     fn cache_of(slot_count: usize) -> PageCache {
-        PageCache::new(512, slot_count * (512 + SLOT_OVERHEAD_BYTES)).expect("a small cache")
+        PageCache::new(512, slot_count).expect("a small cache")
+    }
+
+    fn store(cache: &mut PageCache, page: u64) {
+        let Lookup::Stored(slot) = cache.look_up(page) else {
+            panic!("page {page} is not stored")
+        };
+        cache.page_mut(slot).fill(page as u8);
     }
 
     #[test]
@@ -154,9 +189,40 @@ mod tests {
     }
 
     #[test]
-    fn needs_room_for_one_page() {
-        assert!(PageCache::new(4096, 4096).is_none());
-        assert!(PageCache::new(4096, 4112).is_some());
+    fn keeps_the_pages_used_last_when_it_shrinks_and_all_when_it_grows() {
+        let mut cache = cache_of(7);
+        for page in 0..7 {
+            store(&mut cache, page);
+        }
+        for page in [5, 1, 3] {
+            assert!(matches!(cache.look_up(page), Lookup::Hit(_)));
+        }
+        let mut grown = cache.resized(512, 64).expect("a small cache");
+        let mut shrunk = cache.resized(512, 3).expect("a small cache");
+        for page in 0..7 {
+            let Lookup::Hit(slot) = grown.look_up(page) else {
+                panic!("page {page} was lost")
+            };
+            assert_eq!(grown.page(slot), [page as u8; 512]);
+        }
+        for page in [5, 1, 3] {
+            let Lookup::Hit(slot) = shrunk.look_up(page) else {
+                panic!("page {page} was lost")
+            };
+            assert_eq!(shrunk.page(slot), [page as u8; 512]);
+        }
+        assert_eq!(shrunk.look_up(0), Lookup::Refused);
+    }
+
+    #[test]
+    fn takes_what_memory_there_is() {
+        assert!(PageCache::new(4096, 0).is_none());
+        assert!(PageCache::new(4096, 1).is_some());
+        assert!(PageCache::new(4096, usize::MAX / 4096).is_none());
         assert!(PageCache::new(4096, usize::MAX).is_none());
+        assert!(cache_of(4).resized(512, usize::MAX / 512 - 1).is_none());
+        assert_eq!(PageCache::slot_count_of(4096, 16, 4111), 0);
+        assert_eq!(PageCache::slot_count_of(4096, 16, 4112), 1);
+        assert_eq!(PageCache::slot_count_of(4096, 16, 15 * 4112), 8);
     }
 }

@@ -1,8 +1,9 @@
 //! The delta from one page to another.
 
-use crate::difference::{FindDifferences, MASK_BYTES};
-use crate::format::{length_bytes_max, put_length};
+use crate::edges::{Comparison, EDGE_SLACK, Edges, FindEdges, LINE_BYTES};
+use crate::format::length_bytes_max;
 use crate::isa::Isa;
+use crate::runs::{Runs, WriteRuns, write_runs_checked};
 
 /// What became of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,115 +12,127 @@ pub enum Encoded {
     Unchanged,
     /// A delta of this many bytes.
     Delta(usize),
-    /// The delta does not fit into the room given.
+    /// The delta does not fit into the room given, or is longer than it may be.
     Overflow,
 }
 
-/// Runs up to this long are copied as if they were this long, where both sides have room for it.
-const SHORT_RUN_BYTES: usize = 16;
+/// Bytes that a [`WriteRuns`] may write behind a delta.
+const WRITE_SLACK_BYTES: usize = 64;
 
 /// Encodes pages of one size; keeps what it needs for that, so that no page allocates.
 pub struct DeltaEncoder {
-    find_differences: FindDifferences,
-    masks: Box<[u64]>,
+    find_edges: FindEdges,
+    write_runs: WriteRuns,
+    page_bytes: usize,
+    positions: Box<[u32]>,
 }
 
 impl DeltaEncoder {
     /// `isa` must be one of [`Isa::available`], the page size one that [`crate::format::is_page_size`] takes.
     pub fn new(page_size_bytes: usize, isa: Isa) -> Self {
         Self {
-            find_differences: isa.kernel(),
-            masks: vec![0; page_size_bytes / MASK_BYTES].into_boxed_slice(),
+            find_edges: isa.find_edges(),
+            write_runs: isa.write_runs(),
+            page_bytes: page_size_bytes,
+            positions: vec![0; page_size_bytes + 1 + EDGE_SLACK].into_boxed_slice(),
         }
     }
 
+    pub fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
     /// Writes the delta from `old` to `new`, both of the encoder's page size, to the beginning of `out`; whatever the
-    /// outcome, all of `out` may be overwritten.
+    /// outcome, all of `out` may be overwritten. It fits if there is room for the longest length wherever one may follow.
     ///
     /// # Panics
     /// Where the pages have another size.
     pub fn encode(&mut self, old: &[u8], new: &[u8], out: &mut [u8]) -> Encoded {
-        let page_size_bytes = self.masks.len() * MASK_BYTES;
+        let delta_bytes_max = out.len();
+        self.encode_within(old, new, out, delta_bytes_max)
+    }
+
+    /// As [`DeltaEncoder::encode`]; a delta of more than `delta_bytes_max` bytes is an overflow too.
+    ///
+    /// # Panics
+    /// Where the pages have another size.
+    pub fn encode_within(&mut self, old: &[u8], new: &[u8], out: &mut [u8], delta_bytes_max: usize) -> Encoded {
         assert!(
-            old.len() == page_size_bytes && new.len() == page_size_bytes,
+            old.len() == self.page_bytes && new.len() == self.page_bytes,
             "a page of another size"
         );
-        // SAFETY: `new` demands an instruction set that is there; the three lengths agree.
-        let any = unsafe { (self.find_differences)(old, new, &mut self.masks) };
-        if !any {
+        let delta_bytes_max = delta_bytes_max.min(out.len());
+        // SAFETY: both pages have the encoder's size and are borrowed.
+        let edges = unsafe { self.find_edges(old.as_ptr(), new.as_ptr(), std::ptr::null_mut(), delta_bytes_max) };
+        self.write(edges, new, out, delta_bytes_max)
+    }
+
+    /// As [`DeltaEncoder::encode_within`] for a page that a guest may write meanwhile. `old` becomes what the delta makes
+    /// of it; after an overflow it may be anything.
+    ///
+    /// # Safety
+    /// A page at `live` is readable, aligned to [`LINE_BYTES`].
+    ///
+    /// # Panics
+    /// Where the old page has another size.
+    pub unsafe fn encode_live(
+        &mut self,
+        old: &mut [u8],
+        live: *const u8,
+        out: &mut [u8],
+        delta_bytes_max: usize,
+    ) -> Encoded {
+        assert!(old.len() == self.page_bytes, "a page of another size");
+        debug_assert!(live.cast::<[u8; LINE_BYTES]>().addr().is_multiple_of(LINE_BYTES));
+        let delta_bytes_max = delta_bytes_max.min(out.len());
+        let become_new = old.as_mut_ptr();
+        // SAFETY: the old page has the encoder's size and is ours alone; the caller vouches for the live one.
+        let edges = unsafe { self.find_edges(become_new, live, become_new, delta_bytes_max) };
+        self.write(edges, old, out, delta_bytes_max)
+    }
+
+    /// # Safety
+    /// As [`FindEdges`] demands of the pages.
+    unsafe fn find_edges(
+        &mut self,
+        old: *const u8,
+        new: *const u8,
+        become_new: *mut u8,
+        delta_bytes_max: usize,
+    ) -> Edges {
+        let comparison = Comparison {
+            old,
+            new,
+            page_bytes: self.page_bytes,
+            become_new,
+            positions: self.positions.as_mut_ptr(),
+            delta_bytes_max,
+        };
+        // SAFETY: `new` demands an instruction set that is there and makes the room; the caller vouches for the pages.
+        unsafe { (self.find_edges)(comparison) }
+    }
+
+    fn write(&self, edges: Edges, new: &[u8], out: &mut [u8], delta_bytes_max: usize) -> Encoded {
+        let Edges::Found { count, changed_bytes } = edges else {
+            return Encoded::Overflow;
+        };
+        if count == 0 {
             return Encoded::Unchanged;
         }
-        if self.delta_bytes_min() > out.len() {
-            return Encoded::Overflow;
+        let runs = Runs {
+            positions: &self.positions[..count],
+            new: new.as_ptr(),
+            page_bytes: self.page_bytes,
+        };
+        let length_bytes_max = length_bytes_max(self.page_bytes);
+        let delta_bytes_most = changed_bytes + (count + 1) * length_bytes_max;
+        if delta_bytes_most <= delta_bytes_max && delta_bytes_most + WRITE_SLACK_BYTES <= out.len() {
+            // SAFETY: the positions are a kernel's; the page is borrowed; the longest delta fits, with the slack.
+            return Encoded::Delta(unsafe { (self.write_runs)(runs, out.as_mut_ptr()) });
         }
-        match self.write(new, out) {
+        match write_runs_checked(runs, &mut out[..delta_bytes_max]) {
             Some(delta_bytes) => Encoded::Delta(delta_bytes),
             None => Encoded::Overflow,
         }
-    }
-
-    /// No delta is smaller: the bytes that differ, and two lengths of a byte for each of their runs.
-    fn delta_bytes_min(&self) -> usize {
-        let mut carried = 0;
-        let mut bytes = 0;
-        for &mask in &self.masks {
-            let run_starts = mask & !((mask << 1) | carried);
-            bytes += mask.count_ones() + 2 * run_starts.count_ones();
-            carried = mask >> 63;
-        }
-        bytes as usize
-    }
-
-    fn write(&self, new: &[u8], out: &mut [u8]) -> Option<usize> {
-        let length_bytes_max = length_bytes_max(new.len());
-        let mut written = 0;
-        let mut at = 0;
-        while at < new.len() {
-            if written + length_bytes_max > out.len() {
-                return None;
-            }
-            let start = self.next(at, 0);
-            if start == new.len() {
-                break;
-            }
-            written += put_length(&mut out[written..], start - at);
-            if written + length_bytes_max > out.len() {
-                return None;
-            }
-            let end = self.next(start, u64::MAX);
-            let run_bytes = end - start;
-            written += put_length(&mut out[written..], run_bytes);
-            if written + run_bytes > out.len() {
-                return None;
-            }
-            let copied_bytes = if run_bytes <= SHORT_RUN_BYTES
-                && start + SHORT_RUN_BYTES <= new.len()
-                && written + SHORT_RUN_BYTES <= out.len()
-            {
-                SHORT_RUN_BYTES
-            } else {
-                run_bytes
-            };
-            out[written..written + copied_bytes].copy_from_slice(&new[start..start + copied_bytes]);
-            written += run_bytes;
-            at = end;
-        }
-        Some(written)
-    }
-
-    /// The first byte at or after `at` (below the page size) that differs; with `flip` all ones, that is equal. The page
-    /// size where there is none.
-    #[inline]
-    fn next(&self, at: usize, flip: u64) -> usize {
-        let mut index = at / MASK_BYTES;
-        let mut mask = (self.masks[index] ^ flip) & (u64::MAX << (at % MASK_BYTES));
-        while mask == 0 {
-            index += 1;
-            match self.masks.get(index) {
-                Some(next) => mask = next ^ flip,
-                None => return index * MASK_BYTES,
-            }
-        }
-        index * MASK_BYTES + mask.trailing_zeros() as usize
     }
 }

@@ -3,32 +3,30 @@
 //! A delta is a row of pairs: a run of bytes equal in both pages (its length), then a run of bytes that differ (its
 //! length, then the new bytes). Runs are as long as they can be, so single equal bytes separate runs. Only the first run
 //! of equal bytes may be empty. Equal bytes at the end of the page are not mentioned. Lengths are unsigned LEB128 in their
-//! shortest form. QEMU writes at most two bytes a length, which is enough for pages up to 16 KiB; the third byte, for
-//! larger pages, is an extension.
+//! shortest form. QEMU's take at most two bytes, which is enough for pages up to 8 KiB; the third byte, for larger pages, is
+//! Godwit's extension.
 //!
 //! Design: P. Svärd, B. Hudzia, J. Tordsson, E. Elmroth, "Evaluation of delta compression techniques for efficient live
 //! migration of large virtual machines", VEE 2011; the encoding is the one QEMU documents and speaks.
 
-use std::ops::RangeInclusive;
-
-/// Powers of two only.
-pub const PAGE_SIZES_BYTES: RangeInclusive<usize> = 512..=1 << 20;
+/// Page sizes are powers of two.
+pub const PAGE_BYTES_MIN: usize = 512;
+pub const PAGE_BYTES_MAX: usize = 1 << 20;
+/// The largest page of which no length needs a third byte: two bytes end at 16,383, and a page of 16 KiB that differs
+/// wholly is one run of 16,384 bytes.
+pub const QEMU_PAGE_BYTES_MAX: usize = 8192;
 
 const LENGTH_BITS: u32 = 7;
 const MORE: u8 = 0x80;
 
 pub fn is_page_size(page_size_bytes: usize) -> bool {
-    page_size_bytes.is_power_of_two() && PAGE_SIZES_BYTES.contains(&page_size_bytes)
+    page_size_bytes.is_power_of_two() && (PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&page_size_bytes)
 }
 
 /// The most bytes that a length takes in a delta of such a page. As QEMU does, the encoder wants that much room for every
 /// length, so that both overflow at the same deltas.
 pub const fn length_bytes_max(page_size_bytes: usize) -> usize {
-    if page_size_bytes <= 1 << (2 * LENGTH_BITS) {
-        2
-    } else {
-        3
-    }
+    if page_size_bytes <= QEMU_PAGE_BYTES_MAX { 2 } else { 3 }
 }
 
 /// Writes a length at the beginning of `out`, which has room for it; returns how many bytes it took.

@@ -5,12 +5,17 @@ use crate::isa::Isa;
 
 /// A failure in the form in which JavaScript recognises its code.
 pub fn failure(error: CapsuleError) -> Error {
+    failure_of(error, &error.to_string())
+}
+
+/// As [`failure`], with words of our own.
+pub fn failure_of(error: CapsuleError, message: &str) -> Error {
     let code = match error {
         CapsuleError::Closed => "ERR_GODWIT_CLOSED",
         CapsuleError::Malformed => "ERR_GODWIT_DELTA_MALFORMED",
         _ => "ERR_GODWIT_NATIVE_FAILED",
     };
-    Error::new(Status::GenericFailure, format!("{code}: {error}"))
+    Error::new(Status::GenericFailure, format!("{code}: {message}"))
 }
 
 pub fn unsupported(message: &str) -> Error {

@@ -1,5 +1,4 @@
 import { PAGE_SIZE_BYTES_MAX, PAGE_SIZE_BYTES_MIN } from './delta-format.ts';
-import { slotCountOf } from './page-cache.ts';
 
 const PAGE_INDEX_MAX = 0xffffffff;
 
@@ -8,13 +7,6 @@ export function checkPageSize(pageSizeBytes: number): void {
   const isPowerOfTwo = Number.isInteger(pageSizeBytes) && Number.isInteger(Math.log2(pageSizeBytes));
   if (!isPowerOfTwo || pageSizeBytes < PAGE_SIZE_BYTES_MIN || pageSizeBytes > PAGE_SIZE_BYTES_MAX) {
     throw new RangeError(`a page size is a power of two between 512 bytes and 1 MiB, not ${pageSizeBytes}`);
-  }
-}
-
-/** @throws RangeError where the cache does not hold one page */
-export function checkCacheBytes(pageSizeBytes: number, cacheBytes: number): void {
-  if (!Number.isSafeInteger(cacheBytes) || slotCountOf(pageSizeBytes, cacheBytes) < 1) {
-    throw new RangeError(`a cache of ${cacheBytes} bytes does not hold a page of ${pageSizeBytes} bytes`);
   }
 }
 
@@ -42,9 +34,9 @@ export function checkPageBytes(role: string, bytes: Uint8Array, pageSizeBytes: n
 }
 
 /** @throws RangeError where two arrays share bytes */
-export function checkApart(role: string, bytes: Uint8Array, other: Uint8Array): void {
-  if (bytes.buffer !== other.buffer) return;
+export function checkApart(role: string, array: Uint8Array | Int32Array, read: Uint8Array): void {
+  if (array.buffer !== read.buffer) return;
   const isApart =
-    bytes.byteOffset + bytes.length <= other.byteOffset || other.byteOffset + other.length <= bytes.byteOffset;
-  if (!isApart) throw new RangeError(`the ${role} overlaps a page`);
+    array.byteOffset + array.byteLength <= read.byteOffset || read.byteOffset + read.byteLength <= array.byteOffset;
+  if (!isApart) throw new RangeError(`the ${role} and the pages overlap`);
 }

@@ -1,9 +1,13 @@
-import { type Backend, type Capsule, GodwitError } from '@godwit/ports';
+import type { Backend, Capsule } from '@godwit/ports';
 import { decodeDelta } from './decode.ts';
-import { encodeDelta } from './encode.ts';
+import { decodeBatch } from './decode-batch.ts';
+import { DeltaEncoder } from './encode.ts';
+import { encodeBatch } from './encode-batch.ts';
 import type { EncoderCore } from './encoder-core.ts';
+import type { EncoderPlan } from './encoder-options.ts';
 import type { Isa } from './isa.ts';
-import type { NativeAddon } from './native.ts';
+import type { NativeAddon, NativePageEncoder } from './native.ts';
+import type { DecodeBatch, EncodeBatch } from './page-batch.ts';
 import { TypescriptEncoder } from './typescript-encoder.ts';
 
 /** The part of the codec that is native or TypeScript. Arguments have been checked. */
@@ -11,35 +15,54 @@ export interface CodecCore {
   readonly backend: Backend;
   encodePage(old: Uint8Array, current: Uint8Array, into: Uint8Array): number;
   decodePage(delta: Uint8Array, page: Uint8Array): void;
-  createEncoder(pageSizeBytes: number, cacheBytes: number): EncoderCore;
+  encodePages(batch: EncodeBatch): number;
+  decodePages(batch: DecodeBatch): number;
+  createEncoder(plan: EncoderPlan): EncoderCore;
   createDecoderCapsule(pageSizeBytes: number): Capsule<'codec'> | undefined;
 }
 
+/** One encoder for each page size that was asked for; there are not many. */
+function kept<Encoder>(make: (pageSizeBytes: number) => Encoder): (pageSizeBytes: number) => Encoder {
+  const encoders = new Map<number, Encoder>();
+  return (pageSizeBytes) => {
+    const known = encoders.get(pageSizeBytes);
+    if (known !== undefined) return known;
+    const encoder = make(pageSizeBytes);
+    encoders.set(pageSizeBytes, encoder);
+    return encoder;
+  };
+}
+
+const typescriptEncoderOf = kept((pageSizeBytes) => new DeltaEncoder(pageSizeBytes));
+
 export const typescriptCore: CodecCore = {
   backend: 'typescript',
-  encodePage: encodeDelta,
+  encodePage: (old, current, into) => typescriptEncoderOf(old.length).encode(old, current, into),
   decodePage: decodeDelta,
-  createEncoder(pageSizeBytes, cacheBytes) {
-    try {
-      return new TypescriptEncoder(pageSizeBytes, cacheBytes);
-    } catch (cause) {
-      throw new GodwitError('ERR_GODWIT_UNSUPPORTED', 'there is not enough memory for the cache', { cause });
-    }
-  },
+  encodePages: (batch) => encodeBatch(typescriptEncoderOf(batch.pageSizeBytes), batch),
+  decodePages: decodeBatch,
+  createEncoder: (plan) => new TypescriptEncoder(plan),
   createDecoderCapsule: () => undefined,
 };
 
 export function nativeCoreOf(addon: NativeAddon, isa: Isa | undefined): CodecCore {
+  const encoderOf = kept((pageSizeBytes): NativePageEncoder => new addon.NativePageEncoder(pageSizeBytes, isa));
   return {
     backend: 'native',
-    encodePage: (old, current, into) => addon.encodePage(old, current, into, isa),
+    encodePage: (old, current, into) => encoderOf(old.length).encodePage(old, current, into),
     decodePage: (delta, page) => addon.decodePage(delta, page),
-    createEncoder(pageSizeBytes, cacheBytes) {
-      const encoder = new addon.NativeEncoder(pageSizeBytes, cacheBytes, isa);
+    encodePages({ old, current, pageSizeBytes, pages, into, lengthsBytes, deltaBytesMax = pageSizeBytes - 1 }) {
+      return encoderOf(pageSizeBytes).encodePages(old, current, pages, into, lengthsBytes, deltaBytesMax);
+    },
+    decodePages: ({ deltas, lengthsBytes, pages, memory, pageSizeBytes }) =>
+      addon.decodePages(deltas, lengthsBytes, pages, memory, pageSizeBytes),
+    createEncoder({ pageSizeBytes, cacheBytes, deltaBytesMax, backOff }) {
+      const encoder = new addon.NativeEncoder(pageSizeBytes, cacheBytes, deltaBytesMax, backOff, isa);
       return {
         capsule: encoder.createCapsule(),
         encode: (page, current, into) => encoder.encode(page, current, into),
         forget: (page) => encoder.forget(page),
+        resize: (bytes) => encoder.resize(bytes),
         statistics: () => encoder.statistics(),
         close: () => encoder.close(),
       };

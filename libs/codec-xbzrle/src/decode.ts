@@ -8,6 +8,8 @@ import { lengthAt, lengthBytesAt, lengthBytesMax } from './delta-format.ts';
  */
 export function decodeDelta(delta: Uint8Array, page: Uint8Array): void {
   if (delta.length === 0) throw malformed('it is empty');
+  // Each length covers at least as many bytes of the page as it has itself, but for the first.
+  if (delta.length > 2 * page.length + 1) throw malformed('it is longer than any');
   walkRuns(delta, page.length, undefined);
   walkRuns(delta, page.length, page);
 }

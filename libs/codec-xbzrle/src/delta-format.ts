@@ -4,8 +4,8 @@
  * A delta is a row of pairs: a run of bytes equal in both pages (its length), then a run of bytes that differ (its
  * length, then the new bytes). Runs are as long as they can be, so single equal bytes separate runs. Only the first run of
  * equal bytes may be empty. Equal bytes at the end of the page are not mentioned. Lengths are unsigned LEB128 in their
- * shortest form. QEMU writes at most two bytes a length, which is enough for pages up to 16 KiB; the third byte, for
- * larger pages, is an extension.
+ * shortest form. QEMU's take at most two bytes, which is enough for pages up to 8 KiB; the third byte, for larger pages, is
+ * Godwit's extension.
  *
  * Design: P. Svärd, B. Hudzia, J. Tordsson, E. Elmroth, "Evaluation of delta compression techniques for efficient live
  * migration of large virtual machines", VEE 2011; the encoding is the one QEMU documents and speaks.
@@ -13,6 +13,12 @@
 export const PAGE_SIZE_BYTES_MIN = 512;
 /** Page sizes are powers of two. */
 export const PAGE_SIZE_BYTES_MAX: number = 2 ** 20;
+/**
+ * The largest page whose deltas QEMU can read and write: none of its lengths needs a third byte. Two bytes end at 16,383,
+ * and a page of 16 KiB that differs wholly is one run of 16,384 bytes. Deltas of larger pages are Godwit's extension of the
+ * format: the same, with a third byte where a length needs it.
+ */
+export const QEMU_PAGE_SIZE_BYTES_MAX = 8192;
 
 const LENGTH_BITS = 7;
 const MORE = 0x80;
@@ -22,7 +28,7 @@ const MORE = 0x80;
  * length, so that both overflow at the same deltas.
  */
 export function lengthBytesMax(pageSizeBytes: number): 2 | 3 {
-  return pageSizeBytes <= 2 ** (2 * LENGTH_BITS) ? 2 : 3;
+  return pageSizeBytes <= QEMU_PAGE_SIZE_BYTES_MAX ? 2 : 3;
 }
 
 /** Writes a length at `at`, where there is room for it; returns where it ends. */

@@ -7,6 +7,7 @@ export interface EncoderCore {
   /** Returns the bytes written: 0 for an unchanged page, the page size for a raw one, else those of a delta. */
   encode(page: number, current: Uint8Array, into: Uint8Array): number;
   forget(page: number): void;
+  resize(cacheBytes: number): void;
   statistics(): EncoderCounts;
   close(): void;
 }

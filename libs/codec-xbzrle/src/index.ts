@@ -15,6 +15,9 @@
  *
  * @packageDocumentation
  */
-export * from './encoder-statistics.ts';
+export { QEMU_PAGE_SIZE_BYTES_MAX } from './delta-format.ts';
+export type { AdaptiveOptions, XbzrleEncoderOptions } from './encoder-options.ts';
+export type { XbzrleStatistics } from './encoder-statistics.ts';
 export * from './isa.ts';
+export type { DecodeBatch, EncodeBatch } from './page-batch.ts';
 export * from './xbzrle-codec.ts';

@@ -1,21 +1,49 @@
 import type { Capsule } from '@godwit/ports';
 import type { EncoderCounts } from './encoder-statistics.ts';
+import type { BackOff } from './poor-pages.ts';
 
 /** The sender's half in `native/js_encoder.rs`. */
 export interface NativeEncoder {
   createCapsule(): Capsule<'codec'>;
   encode(page: number, current: Uint8Array, into: Uint8Array): number;
   forget(page: number): void;
+  resize(cacheBytes: number): void;
   statistics(): EncoderCounts;
   close(): void;
 }
 
+/** Pages without a cache, in `native/js_pages.rs`. */
+export interface NativePageEncoder {
+  encodePage(old: Uint8Array, current: Uint8Array, into: Uint8Array): number;
+  encodePages(
+    old: Uint8Array,
+    current: Uint8Array,
+    pages: Uint32Array | undefined,
+    into: Uint8Array,
+    lengthsBytes: Int32Array,
+    deltaBytesMax: number,
+  ): number;
+}
+
 /** What the addon exports. */
 export interface NativeAddon {
-  readonly NativeEncoder: new (pageSizeBytes: number, cacheBytes: number, isa: string | undefined) => NativeEncoder;
+  readonly NativeEncoder: new (
+    pageSizeBytes: number,
+    cacheBytes: number,
+    deltaBytesMax: number,
+    backOff: BackOff | undefined,
+    isa: string | undefined,
+  ) => NativeEncoder;
+  readonly NativePageEncoder: new (pageSizeBytes: number, isa: string | undefined) => NativePageEncoder;
   isas(): string[];
-  encodePage(old: Uint8Array, current: Uint8Array, into: Uint8Array, isa: string | undefined): number;
   decodePage(delta: Uint8Array, page: Uint8Array): void;
+  decodePages(
+    deltas: Uint8Array,
+    lengthsBytes: Int32Array,
+    pages: Uint32Array | undefined,
+    memory: Uint8Array,
+    pageSizeBytes: number,
+  ): number;
   createDecoderCapsule(pageSizeBytes: number): Capsule<'codec'>;
 }
 

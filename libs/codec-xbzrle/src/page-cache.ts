@@ -1,14 +1,14 @@
+import { spreadPage } from './page-spread.ts';
+
 /** Beside its page a slot has a tag and the moment of its last use. */
-const SLOT_OVERHEAD_BYTES = 16;
+export const SLOT_OVERHEAD_BYTES = 16;
 const WAYS = 8;
 /** A slot's lifetime, in lookups for each slot of the cache. */
 const LIFETIME_LOOKUPS = 4;
-/** 2^32 divided by the golden ratio: spreads neighbouring pages evenly (D. Knuth, TAOCP 3, section 6.4). */
-const SPREAD = 0x9e3779b1;
 
-/** How many pages a cache of so many bytes holds: whole sets only. */
-export function slotCountOf(pageSizeBytes: number, cacheBytes: number): number {
-  const slots = Math.floor(cacheBytes / (pageSizeBytes + SLOT_OVERHEAD_BYTES));
+/** How many pages a cache of so many bytes holds where each takes so many beside its own: whole sets only. */
+export function slotCountOf(pageSizeBytes: number, overheadBytes: number, cacheBytes: number): number {
+  const slots = Math.floor(cacheBytes / (pageSizeBytes + overheadBytes));
   return slots < WAYS ? slots : slots - (slots % WAYS);
 }
 
@@ -29,8 +29,7 @@ export class PageCache {
   #lookups = 0;
 
   /** @throws RangeError where there is not that much memory */
-  constructor(pageSizeBytes: number, cacheBytes: number) {
-    const slotCount = slotCountOf(pageSizeBytes, cacheBytes);
+  constructor(pageSizeBytes: number, slotCount: number) {
     this.#pageSizeBytes = pageSizeBytes;
     this.#pages = new Uint8Array(slotCount * pageSizeBytes);
     this.#tags = new Float64Array(slotCount);
@@ -39,16 +38,29 @@ export class PageCache {
     this.#setCount = slotCount / this.#ways;
   }
 
+  get slotCount(): number {
+    return this.#tags.length;
+  }
+
+  /**
+   * A cache of another size with the pages of this one that fit, those used last before others.
+   * @throws RangeError where there is not enough memory for both
+   */
+  resized(slotCount: number): PageCache {
+    const resized = new PageCache(this.#pageSizeBytes, slotCount);
+    resized.#lookups = this.#lookups;
+    const slots = Array.from(this.#tags.keys()).filter((slot) => this.#tags[slot] !== 0);
+    slots.sort((one, other) => (this.#usedAt[other] ?? 0) - (this.#usedAt[one] ?? 0));
+    for (const slot of slots) resized.#takeIn(this, slot);
+    return resized;
+  }
+
   /** The slot of a page, or -1. A page that is found counts as used. */
   find(page: number): number {
     this.#lookups++;
-    const first = this.#firstSlotOf(page);
-    for (let slot = first; slot < first + this.#ways; slot++) {
-      if (this.#tags[slot] !== page + 1) continue;
-      this.#usedAt[slot] = this.#lookups;
-      return slot;
-    }
-    return -1;
+    const slot = this.#slotOf(page);
+    if (slot >= 0) this.#usedAt[slot] = this.#lookups;
+    return slot;
   }
 
   /** Right after `find` found nothing: a slot for the page, or -1 where every slot it may have is in use. */
@@ -71,16 +83,31 @@ export class PageCache {
   }
 
   forget(page: number): void {
+    const slot = this.#slotOf(page);
+    if (slot < 0) return;
+    this.#tags[slot] = 0;
+    this.#usedAt[slot] = 0;
+  }
+
+  #slotOf(page: number): number {
     const first = this.#firstSlotOf(page);
+    for (let slot = first; slot < first + this.#ways; slot++) if (this.#tags[slot] === page + 1) return slot;
+    return -1;
+  }
+
+  #takeIn(other: PageCache, otherSlot: number): void {
+    const tag = other.#tags[otherSlot] ?? 0;
+    const first = this.#firstSlotOf(tag - 1);
     for (let slot = first; slot < first + this.#ways; slot++) {
-      if (this.#tags[slot] !== page + 1) continue;
-      this.#tags[slot] = 0;
-      this.#usedAt[slot] = 0;
+      if (this.#tags[slot] !== 0) continue;
+      this.#tags[slot] = tag;
+      this.#usedAt[slot] = other.#usedAt[otherSlot] ?? 0;
+      this.contentOf(slot).set(other.contentOf(otherSlot));
+      return;
     }
   }
 
   #firstSlotOf(page: number): number {
-    const spread = Math.imul(page, SPREAD) >>> 0;
-    return Math.floor((spread * this.#setCount) / 2 ** 32) * this.#ways;
+    return spreadPage(page, this.#setCount) * this.#ways;
   }
 }

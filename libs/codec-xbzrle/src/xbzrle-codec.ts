@@ -1,8 +1,11 @@
-import { type Backend, fromNativeError, GodwitError, type PageCodec } from '@godwit/ports';
-import { checkApart, checkBytes, checkCacheBytes, checkPageBytes, checkPageSize } from './codec-arguments.ts';
+import { type Backend, GodwitError, type PageCodec } from '@godwit/ports';
+import { checkApart, checkBytes, checkPageBytes, checkPageSize } from './codec-arguments.ts';
 import { type CodecCore, nativeCoreOf, typescriptCore } from './codec-core.ts';
+import { withCodes } from './coded-failure.ts';
+import { encoderPlanOf, type XbzrleEncoderOptions } from './encoder-options.ts';
 import type { Isa } from './isa.ts';
 import { loadNative } from './native.ts';
+import { checkDecodeBatch, checkEncodeBatch, type DecodeBatch, type EncodeBatch } from './page-batch.ts';
 import { createPageDecoder } from './page-decoder.ts';
 import { createPageEncoder, type XbzrleEncoder } from './page-encoder.ts';
 
@@ -20,17 +23,16 @@ export interface XbzrleCodec extends PageCodec {
   readonly name: 'xbzrle';
   readonly code: 1;
   /**
-   * `cacheBytes` is all that the cache takes: its pages and 16 bytes for each.
-   * @throws RangeError for another page size, or a cache that does not hold one page
+   * @throws RangeError for another page size, a cache that does not hold one page, or other numbers out of range
    * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where there is not enough memory
    */
-  createEncoder(options: { readonly pageSizeBytes: number; readonly cacheBytes: number }): XbzrleEncoder;
+  createEncoder(options: XbzrleEncoderOptions): XbzrleEncoder;
   /**
    * Writes the delta from `old` to `current` to the beginning of `into`; whatever the outcome, all of `into` may be
    * overwritten. Nobody may write the pages meanwhile (an encoder takes care of that itself).
    *
    * @returns the delta's length in bytes, 0 where the pages are equal, -1 where the delta does not fit into `into`. As in
-   * QEMU a delta fits if there is room for the longest length (2 bytes; 3 for pages above 16 KiB) wherever one may follow.
+   * QEMU a delta fits if there is room for the longest length (2 bytes; 3 for pages above 8 KiB) wherever one may follow.
    * @throws RangeError for pages of different or other sizes, or an output that overlaps one
    */
   encodePage(old: Uint8Array, current: Uint8Array, into: Uint8Array): number;
@@ -40,6 +42,23 @@ export interface XbzrleCodec extends PageCodec {
    * @throws RangeError for a page of another size, or a delta that overlaps it
    */
   decodePage(delta: Uint8Array, page: Uint8Array): void;
+  /**
+   * `encodePage` for many pages in one call. Nobody may write the pages meanwhile.
+   *
+   * @returns the bytes of `into` that the deltas take
+   * @throws RangeError before anything is written, for lengths and pages that do not go together, or an output that overlaps
+   * a region
+   */
+  encodePages(batch: EncodeBatch): number;
+  /**
+   * `decodePage` for many pages in one call.
+   *
+   * @returns how many deltas were applied
+   * @throws GodwitError `ERR_GODWIT_DELTA_MALFORMED`, naming the entry; its page is untouched, those before it are done
+   * @throws RangeError before anything is written, for lengths and pages that do not go together, or deltas that overlap the
+   * memory
+   */
+  decodePages(batch: DecodeBatch): number;
 }
 
 /**
@@ -57,12 +76,12 @@ export function createXbzrleCodec(options: XbzrleCodecOptions = {}): XbzrleCodec
     name: 'xbzrle',
     code: 1,
     backend: core.backend,
-    createEncoder({ pageSizeBytes, cacheBytes }) {
-      checkPageSize(pageSizeBytes);
-      checkCacheBytes(pageSizeBytes, cacheBytes);
+    createEncoder(encoderOptions) {
+      checkPageSize(encoderOptions.pageSizeBytes);
+      const plan = encoderPlanOf(encoderOptions);
       return createPageEncoder(
-        withCodes(() => core.createEncoder(pageSizeBytes, cacheBytes)),
-        pageSizeBytes,
+        withCodes(() => core.createEncoder(plan)),
+        plan,
       );
     },
     createDecoder({ pageSizeBytes }) {
@@ -84,6 +103,14 @@ export function createXbzrleCodec(options: XbzrleCodecOptions = {}): XbzrleCodec
       checkPageSize(page.length);
       checkApart('delta', delta, page);
       decodePage(delta, page);
+    },
+    encodePages(batch) {
+      checkEncodeBatch(batch);
+      return core.encodePages(batch);
+    },
+    decodePages(batch) {
+      checkDecodeBatch(batch);
+      return withCodes(() => core.decodePages(batch));
     },
   };
 }
@@ -107,13 +134,4 @@ function chooseCore({ backend, isa }: XbzrleCodecOptions): CodecCore {
     throw new GodwitError('ERR_GODWIT_UNSUPPORTED', `this processor or this build has no ${isa} encoder`);
   }
   return nativeCoreOf(addon, isa);
-}
-
-/** Runs native code whose failures carry codes. */
-function withCodes<Result>(work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    throw fromNativeError(error);
-  }
 }
