@@ -19,6 +19,11 @@ impl ViewElement for u32 {
     const ARRAY_NAME: &'static str = "Uint32Array";
 }
 
+impl ViewElement for i32 {
+    const ARRAY_TYPE: sys::napi_typedarray_type = sys::TypedarrayType::int32_array;
+    const ARRAY_NAME: &'static str = "Int32Array";
+}
+
 /// A typed array that JavaScript passed to a `#[napi]` function: where its elements lie. It makes no Rust reference to
 /// them, as a guest or a worker may write them meanwhile, and no JavaScript reference, as it lives for the call only.
 #[derive(Clone, Copy)]
