@@ -4,9 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { installed, run } from './command.mjs';
+import { fuzz } from './fuzzing.mjs';
 import { otherNodes } from './node-versions.mjs';
 import { SetupFailure, setUp } from './setup.mjs';
 import { cargoCount, check, countLine, NONE, sum, vitestCount, withExitCode } from './test-count.mjs';
+
+const FUZZ_SECONDS = 20;
 
 function heading(text) {
   process.stdout.write(`\n== ${text}\n`);
@@ -52,6 +55,11 @@ async function cargo(native) {
   return withExitCode(cargoCount(text), code);
 }
 
+async function fuzzing() {
+  heading(`fuzz targets, ${FUZZ_SECONDS} s each`);
+  return fuzz({ seconds: FUZZ_SECONDS });
+}
+
 async function checks() {
   const commands = {
     'biome check': installed('@biomejs/biome', 'biome', 'check', '.'),
@@ -71,7 +79,13 @@ async function checks() {
 async function everything(everyNode) {
   try {
     const native = await setUp();
-    return sum([await vitest('vitest'), await cargo(native), await checks(), await packages(everyNode)]);
+    return sum([
+      await vitest('vitest'),
+      await cargo(native),
+      await fuzzing(),
+      await checks(),
+      await packages(everyNode),
+    ]);
   } catch (error) {
     process.stdout.write(`${error instanceof SetupFailure ? error.message : error.stack}\n`);
     return { ...NONE, failed: 1 };
