@@ -11,13 +11,24 @@ pub enum CopyLoop {
 }
 
 impl CopyLoop {
-    /// The way of a name, where this processor has it.
+    /// Those that this processor has, by name.
+    pub fn available() -> impl Iterator<Item = (&'static str, Self)> {
+        [("memcpy", Self::Memcpy), ("non-temporal", Self::NonTemporal)]
+            .into_iter()
+            .filter(|(_, copy_loop)| copy_loop.is_available())
+    }
+
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "memcpy" => Some(Self::Memcpy),
+        Self::available().find_map(|(known, copy_loop)| (known == name).then_some(copy_loop))
+    }
+
+    fn is_available(self) -> bool {
+        match self {
+            Self::Memcpy => true,
             #[cfg(target_arch = "x86_64")]
-            "non-temporal" if is_x86_feature_detected!("avx2") => Some(Self::NonTemporal),
-            _ => None,
+            Self::NonTemporal => is_x86_feature_detected!("avx2"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::NonTemporal => false,
         }
     }
 
@@ -33,10 +44,10 @@ impl CopyLoop {
                 // SAFETY: the caller vouches for both sides.
                 Self::Memcpy => unsafe { std::ptr::copy_nonoverlapping(from, to, length_bytes) },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: as above, and `named` for AVX2.
+                // SAFETY: as above, and `available` for AVX2.
                 Self::NonTemporal => unsafe { non_temporal(from, to, length_bytes) },
                 #[cfg(not(target_arch = "x86_64"))]
-                Self::NonTemporal => unreachable!("named gives it on x86-64 only"),
+                Self::NonTemporal => unreachable!("available offers it on x86-64 only"),
             }
             std::hint::black_box(to);
         }
@@ -72,10 +83,7 @@ mod tests {
     fn copies_every_byte() {
         #[repr(align(64))]
         struct Aligned([u8; 4 * STRIDE_BYTES]);
-        for name in ["memcpy", "non-temporal"] {
-            let Some(copy_loop) = CopyLoop::named(name) else {
-                continue;
-            };
+        for (name, copy_loop) in CopyLoop::available() {
             let from: Vec<u8> = (0..4 * STRIDE_BYTES).map(|at| (at * 7) as u8).collect();
             let mut to = Aligned([0; 4 * STRIDE_BYTES]);
             // SAFETY: both sides are whole vectors of their own, the target aligned by its type.

@@ -26,6 +26,12 @@ pub fn read_loops() -> Vec<String> {
         .collect()
 }
 
+/// Names of the ways to copy that this processor has.
+#[napi]
+pub fn copy_loops() -> Vec<String> {
+    CopyLoop::available().map(|(name, _)| name.to_owned()).collect()
+}
+
 /// Reads `memory` `passes` times on `threads` threads, each its own part; whether any byte is not zero.
 #[napi]
 pub fn read(memory: JsView<u8>, read_loop: String, passes: u32, threads: u32) -> Result<bool> {

@@ -3,6 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, exitCodeOfError } from './exit-code.ts';
 import { listenForInterruption } from './interruption.ts';
 import { type MainOptions, mainCommand } from './main-command.ts';
+import type { MicroFlags } from './micro/micro-command.ts';
+import type { MicroName } from './micro/micro-names.ts';
+import { defineMicroCommand } from './micro/micro-options.ts';
 import { migrateCommand } from './migrate-command.ts';
 import type { OutputOptions } from './output.ts';
 import { integerBetween } from './quantities.ts';
@@ -33,6 +36,11 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .action(async (options: MainOptions) => {
       code = await mainCommand(options, signal);
     });
+  addOutputOptions(defineMicroCommand(program)).action(async (name: MicroName | undefined, flags: MicroFlags) => {
+    // Loads much that a migration does not need.
+    const { microCommand } = await import('./micro/micro-command.ts');
+    code = await microCommand(name, flags, signal);
+  });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;

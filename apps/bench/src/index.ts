@@ -15,6 +15,8 @@ export { benchmark } from './benchmark.ts';
 export { EXIT, exitCodeOf } from './exit-code.ts';
 export { GUEST_KINDS, type GuestKind, type GuestOptions, type GuestPlace } from './guest-kinds.ts';
 export { mainScenario } from './main-command.ts';
+export type { Machine } from './micro/machine.ts';
+export type { MicroDocument, MicroLimit, MicroResult } from './micro/micro-document.ts';
 export { type Placement, parsePlacement } from './placement.ts';
 export { lineProgress, type Progress, silentProgress } from './progress.ts';
 export { checkScenario, type Scenario, type WorkloadOptions } from './scenario.ts';

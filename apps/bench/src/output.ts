@@ -35,6 +35,7 @@ export function outputTo({ json, quiet = false }: OutputOptions): Output {
   };
 }
 
-function hasColours(stream: { readonly isTTY?: boolean }): boolean {
+/** Whether a stream is a terminal that shows colours, and its user wants them. */
+export function hasColours(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 }

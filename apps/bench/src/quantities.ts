@@ -95,12 +95,19 @@ export function integerBetween(least: number, most: number): QuantityReader {
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
+const TIB = 2 ** 40;
 
-/** Bytes for people: `8 GiB`, `256 MiB`, `4.2 MiB`, `512 B`. */
+const BYTE_SIZES = [
+  [TIB, 'TiB'],
+  [GIB, 'GiB'],
+  [MIB, 'MiB'],
+] as const;
+
+/** Bytes for people: `1 TiB`, `8 GiB`, `256 MiB`, `4.2 MiB`, `512 B`. */
 export function formatBytes(bytes: number): string {
-  const [value, unit] =
-    bytes >= GIB ? [bytes / GIB, 'GiB'] : bytes >= MIB ? [bytes / MIB, 'MiB'] : [bytes / 1024, 'KiB'];
   if (bytes < 1024) return `${bytes} B`;
+  const [size, unit] = BYTE_SIZES.find(([least]) => bytes >= least) ?? [1024, 'KiB'];
+  const value = bytes / size;
   return `${Number.isInteger(value) || value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`;
 }
 

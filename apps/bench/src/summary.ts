@@ -1,4 +1,5 @@
 import type { BenchRun } from './bench-document.ts';
+import { quantile } from './quantile.ts';
 
 /** Quantiles of one figure over all undisturbed runs. */
 export interface Quantiles {
@@ -34,8 +35,7 @@ const FIGURES: Readonly<Record<keyof Summary, (run: BenchRun) => number | undefi
 };
 
 /**
- * Sums up the undisturbed runs. Quantiles are interpolated linearly between the two nearest runs, as of few runs any
- * other way gives the largest.
+ * Sums up the undisturbed runs. Quantiles are interpolated.
  */
 export function summarise(runs: readonly BenchRun[]): Summary {
   const undisturbed = runs.filter((run) => !run.disturbed);
@@ -53,11 +53,10 @@ export function summarise(runs: readonly BenchRun[]): Summary {
 export function quantilesOf(values: readonly number[]): Quantiles {
   if (values.length === 0) throw new RangeError('no values have no quantiles');
   const sorted = Float64Array.from(values).sort();
-  const at = (share: number): number => {
-    const place = share * (sorted.length - 1);
-    const low = sorted[Math.floor(place)] ?? 0;
-    const high = sorted[Math.ceil(place)] ?? 0;
-    return low + (high - low) * (place - Math.floor(place));
+  return {
+    p50: quantile(sorted, 0.5),
+    p95: quantile(sorted, 0.95),
+    p99: quantile(sorted, 0.99),
+    max: quantile(sorted, 1),
   };
-  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }

@@ -1,0 +1,49 @@
+import Benchmark from 'benchmark';
+import { type Spread, spreadOf } from './spread.ts';
+
+/** A small synchronous operation; what it returns is consumed. */
+export interface Operation {
+  readonly name: string;
+  run(): unknown;
+}
+
+/** How long an operation is measured at most, after enough samples for a spread. */
+export interface OperationPlan {
+  readonly secondsMax: number;
+  readonly samplesMin: number;
+}
+
+/** Each sample takes at least this long: three orders above the clock's resolution. */
+const SAMPLE_SECONDS = 0.01;
+
+/** Written and never read, so that no compiler finds out that an operation's result is of no use. */
+const consumed: { last?: unknown } = {};
+
+/**
+ * Nanoseconds of one operation, measured with benchmark.js: for operations of microseconds that a loop around them must
+ * amortise. Not for anything asynchronous, which benchmark.js does not wait for.
+ * @throws what the operation throws
+ */
+export function timeOperation({ name, run }: Operation, { secondsMax, samplesMin }: OperationPlan): Spread {
+  warm(run);
+  const benchmark = new Benchmark(
+    name,
+    () => {
+      consumed.last = run();
+    },
+    { minSamples: samplesMin, maxTime: secondsMax, minTime: SAMPLE_SECONDS },
+  );
+  benchmark.run({ async: false });
+  if (benchmark.error !== undefined) throw benchmark.error;
+  consumed.last = undefined;
+  return spreadOf(benchmark.stats.sample.map((seconds) => seconds * 1e9));
+}
+
+const WARM_MS = 20;
+
+/** Lets the compiler see an operation at work before it is measured: the first variant of several pays for it else. */
+function warm(run: () => unknown): void {
+  const end = performance.now() + WARM_MS;
+  do consumed.last = run();
+  while (performance.now() < end);
+}
