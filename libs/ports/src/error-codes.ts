@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   ERR_GODWIT_GUEST_STOPPED: 'the guest program ended or crashed',
   ERR_GODWIT_NOT_TRACKING: 'writes are recorded from start on, and not before it',
   ERR_GODWIT_CLOSED: 'used after close',
+  ERR_GODWIT_MEMORY_CHANGED: 'memory was detached or became too small while it was in use',
 } as const;
 
 /** A code of the table. */

@@ -1,80 +1,37 @@
 //! AVX2: 32 bytes a load.
 
-use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_or_si256, _mm256_testz_si256};
+use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_or_si256, _mm256_setzero_si256, _mm256_testz_si256};
 
-use crate::scanner::{BLOCK_BYTES, PROBE_BYTES};
+use crate::lanes::Lanes;
+use crate::page_kernel::kernel;
 
-const LANE_BYTES: usize = size_of::<__m256i>();
-const STRIDE_BYTES: usize = 8 * LANE_BYTES;
+impl Lanes for __m256i {
+    const BYTES: usize = size_of::<Self>();
+    const STRIDE_BYTES: usize = 16 * Self::BYTES;
 
-/// See [`crate::dispatch::IsZeroPage`].
-///
-/// # Safety
-/// `page_size_bytes` bytes at `page` are readable; the processor has AVX2.
-#[target_feature(enable = "avx2")]
-pub unsafe fn is_zero_page(page: *const u8, page_size_bytes: usize) -> bool {
-    // SAFETY: the three probes lie in the page, as it has at least 512 bytes.
-    let probes = unsafe {
-        let outer = _mm256_or_si256(load_probe(page), load_probe(page.add(page_size_bytes - PROBE_BYTES)));
-        _mm256_or_si256(outer, load_probe(page.add(page_size_bytes / 2)))
-    };
-    if !is_zero(probes) {
-        return false;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_setzero_si256() }
     }
-    let block_bytes = page_size_bytes.min(BLOCK_BYTES);
-    // SAFETY: page and block sizes are powers of two, so the blocks tile the page.
-    (0..page_size_bytes)
-        .step_by(block_bytes)
-        .all(|at| is_zero(unsafe { or_block(page.add(at), block_bytes) }))
-}
 
-/// All lanes of a block, joined by OR without a branch that depends on them.
-///
-/// # Safety
-/// `block_bytes` bytes at `block` are readable; they are a multiple of the stride.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn or_block(block: *const u8, block_bytes: usize) -> __m256i {
-    // SAFETY: every load lies in a stride, and the strides tile the block.
-    unsafe {
-        let mut sums = [load(block), load(block), load(block), load(block)];
-        for at in (0..block_bytes).step_by(STRIDE_BYTES) {
-            let stride = block.add(at);
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                let pair = _mm256_or_si256(
-                    load(stride.add(2 * lane * LANE_BYTES)),
-                    load(stride.add((2 * lane + 1) * LANE_BYTES)),
-                );
-                *sum = _mm256_or_si256(*sum, pair);
-            }
-        }
-        _mm256_or_si256(_mm256_or_si256(sums[0], sums[1]), _mm256_or_si256(sums[2], sums[3]))
+    #[inline(always)]
+    unsafe fn load(bytes: *const u8) -> Self {
+        // SAFETY: the caller vouches for the bytes and for AVX2.
+        unsafe { _mm256_loadu_si256(bytes.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_or_si256(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_testz_si256(self, self) == 1 }
     }
 }
 
-/// The OR of a probe's lanes.
-///
-/// # Safety
-/// [`PROBE_BYTES`] bytes at `bytes` are readable.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn load_probe(bytes: *const u8) -> __m256i {
-    // SAFETY: a probe is two lanes long.
-    unsafe { _mm256_or_si256(load(bytes), load(bytes.add(LANE_BYTES))) }
-}
-
-/// # Safety
-/// 32 bytes at `bytes` are readable.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn load(bytes: *const u8) -> __m256i {
-    // SAFETY: the caller vouches for the bytes; the load needs no alignment. It goes through a raw pointer, so no
-    // reference claims that the bytes do not change: a guest may write them, and old and new ones will both do.
-    unsafe { _mm256_loadu_si256(bytes.cast()) }
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn is_zero(lanes: __m256i) -> bool {
-    _mm256_testz_si256(lanes, lanes) == 1
-}
+kernel!(__m256i, "avx2");

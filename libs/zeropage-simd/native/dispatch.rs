@@ -1,11 +1,6 @@
 //! Which kernel runs: the best one this processor has, or the one asked for.
 
-/// Whether `page_size_bytes` bytes (a multiple of 512) at `page` are all zero.
-///
-/// # Safety
-/// The bytes are readable, and the processor has the kernel's instruction set. They may be written meanwhile: the
-/// answer is then that of some mix of old and new bytes.
-pub type IsZeroPage = unsafe fn(page: *const u8, page_size_bytes: usize) -> bool;
+use crate::page_kernel::Kernel;
 
 /// An instruction set with a kernel of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +11,8 @@ pub enum Isa {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Sse2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     Scalar,
 }
 
@@ -27,6 +24,8 @@ const ISAS: &[Isa] = &[
     Isa::Avx2,
     #[cfg(target_arch = "x86_64")]
     Isa::Sse2,
+    #[cfg(target_arch = "aarch64")]
+    Isa::Neon,
     Isa::Scalar,
 ];
 
@@ -48,20 +47,24 @@ impl Isa {
             Self::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Sse2 => "sse2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
             Self::Scalar => "scalar",
         }
     }
 
     /// To be called only where [`Isa::available`] lists this one.
-    pub fn kernel(self) -> IsZeroPage {
+    pub fn kernel(self) -> Kernel {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => crate::avx512::is_zero_page,
+            Self::Avx512 => crate::avx512::KERNEL,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => crate::avx2::is_zero_page,
+            Self::Avx2 => crate::avx2::KERNEL,
             #[cfg(target_arch = "x86_64")]
-            Self::Sse2 => crate::sse2::is_zero_page,
-            Self::Scalar => crate::scalar::is_zero_page,
+            Self::Sse2 => crate::sse2::KERNEL,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => crate::neon::KERNEL,
+            Self::Scalar => crate::scalar::KERNEL,
         }
     }
 
@@ -74,6 +77,9 @@ impl Isa {
             // SSE2 belongs to every 64-bit x86 processor.
             #[cfg(target_arch = "x86_64")]
             Self::Sse2 => true,
+            // NEON belongs to every 64-bit Arm processor that Rust's targets name.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
             Self::Scalar => true,
         }
     }

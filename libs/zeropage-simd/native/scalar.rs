@@ -2,60 +2,75 @@
 
 use std::ptr::read_volatile;
 
-use crate::scanner::{BLOCK_BYTES, PROBE_BYTES};
+use crate::lanes::Lanes;
+use crate::page_kernel::kernel;
 
 /// Eight bytes at any address.
 #[repr(C, packed)]
 #[derive(Clone, Copy)]
-struct Lane(u64);
+struct Bytes(u64);
 
-const LANE_BYTES: usize = size_of::<Lane>();
-const STRIDE_BYTES: usize = 8 * LANE_BYTES;
+impl Lanes for u64 {
+    const BYTES: usize = size_of::<Self>();
+    const STRIDE_BYTES: usize = 16 * Self::BYTES;
 
-/// See [`crate::dispatch::IsZeroPage`].
-///
-/// # Safety
-/// `page_size_bytes` bytes at `page` are readable.
-pub unsafe fn is_zero_page(page: *const u8, page_size_bytes: usize) -> bool {
-    // SAFETY: the three probes lie in the page, as it has at least 512 bytes.
-    let probes = unsafe {
-        or_block(page, PROBE_BYTES)
-            | or_block(page.add(page_size_bytes / 2), PROBE_BYTES)
-            | or_block(page.add(page_size_bytes - PROBE_BYTES), PROBE_BYTES)
-    };
-    if probes != 0 {
-        return false;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        0
     }
-    let block_bytes = page_size_bytes.min(BLOCK_BYTES);
-    // SAFETY: page and block sizes are powers of two, so the blocks tile the page.
-    (0..page_size_bytes)
-        .step_by(block_bytes)
-        .all(|at| unsafe { or_block(page.add(at), block_bytes) } == 0)
+
+    #[inline(always)]
+    unsafe fn load(bytes: *const u8) -> Self {
+        // SAFETY: the caller vouches for the bytes; the packed type needs no alignment. The read is volatile, so that the
+        // compiler does not make the instructions of another set of it.
+        unsafe { read_volatile(bytes.cast::<Bytes>()) }.0
+    }
+
+    #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        self | other
+    }
+
+    #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        self == 0
+    }
 }
 
-/// All lanes of a block, joined by OR without a branch that depends on them.
+kernel!(u64);
+
+/// How far the search looks before it looks at what it found.
+const SEARCH_BYTES: usize = 128;
+
+/// The offset of the first byte that is not zero, of bytes in any number.
 ///
 /// # Safety
-/// `block_bytes` bytes at `block` are readable; they are a multiple of the stride.
-#[inline]
-unsafe fn or_block(block: *const u8, block_bytes: usize) -> u64 {
-    let mut sums = [0; 4];
-    for at in (0..block_bytes).step_by(STRIDE_BYTES) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: every load lies in a stride, and the strides tile the block.
-            *sum |= unsafe {
-                load(block.add(at + 2 * lane * LANE_BYTES)) | load(block.add(at + (2 * lane + 1) * LANE_BYTES))
-            };
+/// `length` bytes at `bytes` are readable.
+pub unsafe fn first_non_zero_in(bytes: *const u8, length: usize) -> Option<usize> {
+    let mut at = 0;
+    while at < length {
+        let part_bytes = SEARCH_BYTES.min(length - at);
+        // SAFETY: the part lies in the range.
+        if let Some(offset) = unsafe { first_non_zero_in_part(bytes.add(at), part_bytes) } {
+            return Some(at + offset);
         }
+        at += part_bytes;
     }
-    sums[0] | sums[1] | sums[2] | sums[3]
+    None
 }
 
 /// # Safety
-/// Eight bytes at `bytes` are readable.
-#[inline]
-unsafe fn load(bytes: *const u8) -> u64 {
-    // SAFETY: the caller vouches for the bytes; the packed type needs no alignment. The read is volatile, as a guest may
-    // write the bytes meanwhile: old and new ones will both do.
-    unsafe { read_volatile(bytes.cast::<Lane>()) }.0
+/// As [`first_non_zero_in`].
+unsafe fn first_non_zero_in_part(bytes: *const u8, length: usize) -> Option<usize> {
+    let words = || (0..length / u64::BYTES * u64::BYTES).step_by(u64::BYTES);
+    // SAFETY: every word lies in the part.
+    if words().fold(0, |sum, at| sum | unsafe { u64::load(bytes.add(at)) }) == 0 {
+        let tail = length / u64::BYTES * u64::BYTES..length;
+        // SAFETY: every byte lies in the part.
+        return tail
+            .into_iter()
+            .find(|&at| unsafe { read_volatile(bytes.add(at)) } != 0);
+    }
+    // SAFETY: every byte lies in the part.
+    (0..length).find(|&at| unsafe { read_volatile(bytes.add(at)) } != 0)
 }

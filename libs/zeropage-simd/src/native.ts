@@ -1,16 +1,66 @@
-import type { Capsule } from '@godwit/ports';
+import type { Capsule, UntouchedWay } from '@godwit/ports';
 
 /** What `native/lib.rs` exports. */
 export interface NativeAddon {
   isas(): string[];
-  scan(
-    memory: Uint8Array,
+  readonly NativeScanner: new (isa?: string) => NativeScanner;
+  readonly ScanCancellation: new () => ScanCancellation;
+}
+
+/** A scanner with one instruction set. */
+export interface NativeScanner {
+  readonly isa: string;
+  createCapsule(): Capsule<'scanner'>;
+  memoryLengthBytes(memory: Capsule<'memory'>): number;
+  count(
+    memory: Uint8Array | Capsule<'memory'>,
     pageSizeBytes: number,
     into: Uint32Array,
     candidates: Uint32Array | undefined,
-    isa: string | undefined,
+    areRuns: boolean,
   ): number;
-  createScannerCapsule(isa: string | undefined): Capsule<'scanner'>;
+  scan(
+    memory: Uint8Array | Capsule<'memory'>,
+    pageSizeBytes: number,
+    into: Uint32Array,
+    candidates: Uint32Array | undefined,
+    settings: ScanSettings,
+    firstNonZeroBytes: Uint32Array | undefined,
+  ): NativeOutcome;
+  scanBeside(
+    memory: Uint8Array | Capsule<'memory'>,
+    pageSizeBytes: number,
+    candidates: Uint32Array | undefined,
+    settings: ScanSettings,
+    wantsOffsets: boolean,
+    cancellation: ScanCancellation,
+  ): Promise<ScanFindings>;
+}
+
+export interface ScanCancellation {
+  cancel(): void;
+}
+
+export interface ScanSettings {
+  readonly areRuns: boolean;
+  readonly threadCount: number;
+  readonly untouched: string;
+  readonly isPartOfMuch: boolean;
+}
+
+export interface NativeOutcome {
+  readonly zeroPageCount: number;
+  readonly readPageCount: number;
+  readonly untouchedPageCount: number;
+  readonly untouchedBy: UntouchedWay | 'nothing';
+  readonly because: string;
+  readonly threadCount: number;
+}
+
+export interface ScanFindings {
+  readonly outcome: NativeOutcome;
+  readonly words: Uint32Array;
+  readonly firstNonZeroBytes?: Uint32Array;
 }
 
 /** The addon, or why there is none. */

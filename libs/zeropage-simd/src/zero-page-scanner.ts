@@ -1,8 +1,9 @@
 import { type Backend, GodwitError, type ZeroPageScanner } from '@godwit/ports';
+import { scannerOver } from './engine-scanner.ts';
 import type { Isa } from './isa.ts';
 import { loadNative } from './native.ts';
-import { createNativeScanner } from './native-scanner.ts';
-import { createTypescriptScanner } from './typescript-scanner.ts';
+import { nativeEngine } from './native-engine.ts';
+import { typescriptEngine } from './typescript-engine.ts';
 
 export interface ZeroPageScannerOptions {
   /** Default: native where it is there, else TypeScript. Naming one means that one or an error. */
@@ -12,10 +13,8 @@ export interface ZeroPageScannerOptions {
 }
 
 /**
- * Makes a scanner for zero pages. `scan` takes any page size that is a power of two from 512 bytes to 1 GiB, a memory at
- * any address (also one in a `SharedArrayBuffer` that is written meanwhile: a page is then judged by some mix of old and
- * new bytes), and bitmaps over exactly its pages; the candidates may be the result's own words. It throws TypeError or
- * RangeError for anything else.
+ * Makes a scanner for zero pages. It takes any page size that is a power of two from 512 bytes to 1 GiB and a memory at any
+ * address; see `ZeroPageScanner`.
  *
  * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where the native build, or the processor's part of it, is missing
  * @throws TypeError for an instruction set without the native backend
@@ -27,11 +26,11 @@ export function createZeroPageScanner(options: ZeroPageScannerOptions = {}): Zer
   }
   if (backend === 'typescript') {
     if (isa !== undefined) throw new TypeError('an instruction set can be chosen on the native backend only');
-    return createTypescriptScanner();
+    return scannerOver(typescriptEngine());
   }
   const { addon, error } = loadNative();
-  if (addon !== undefined) return createNativeScanner(addon, isa);
-  if (backend === undefined && isa === undefined) return createTypescriptScanner();
+  if (addon !== undefined) return scannerOver(nativeEngine(addon, isa));
+  if (backend === undefined && isa === undefined) return scannerOver(typescriptEngine());
   throw new GodwitError('ERR_GODWIT_UNSUPPORTED', 'the native build of @godwit/zeropage-simd is missing here', {
     cause: error,
   });

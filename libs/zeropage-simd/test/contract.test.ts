@@ -1,6 +1,7 @@
 import { zeroPageScannerSuite } from '@godwit/contract-tests';
 import { availableIsas, createZeroPageScanner } from '../src/index.ts';
-import { createTypescriptScanner } from '../src/typescript-scanner.ts';
+import { scannerOver } from '../src/engine-scanner.ts';
+import { typescriptEngine } from '../src/typescript-engine.ts';
 import { zeroWordCheck } from '../src/zero-block.ts';
 
 const isas = availableIsas();
@@ -12,4 +13,4 @@ zeroPageScannerSuite('native', () =>
 zeroPageScannerSuite('TypeScript, by comparison', () => ({
   scanner: createZeroPageScanner({ backend: 'typescript' }),
 }));
-zeroPageScannerSuite('TypeScript, by words', () => ({ scanner: createTypescriptScanner(zeroWordCheck) }));
+zeroPageScannerSuite('TypeScript, by words', () => ({ scanner: scannerOver(typescriptEngine(zeroWordCheck)) }));

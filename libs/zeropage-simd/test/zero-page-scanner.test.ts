@@ -3,14 +3,15 @@ import { isGodwitError } from '@godwit/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { availableIsas, createZeroPageScanner, type Isa } from '../src/index.ts';
-import { createTypescriptScanner } from '../src/typescript-scanner.ts';
+import { scannerOver } from '../src/engine-scanner.ts';
+import { typescriptEngine } from '../src/typescript-engine.ts';
 import { zeroWordCheck } from '../src/zero-block.ts';
 
 const isas = availableIsas();
 const scanners = [
   ...isas.map((isa) => createZeroPageScanner({ isa })),
   createZeroPageScanner({ backend: 'typescript' }),
-  createTypescriptScanner(zeroWordCheck),
+  scannerOver(typescriptEngine(zeroWordCheck)),
 ];
 
 const memories = fc

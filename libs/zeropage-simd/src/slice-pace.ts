@@ -1,0 +1,33 @@
+const SLICE_MS = 1;
+const FIRST_SLICE_BYTES = 2 ** 20;
+const GROWTH_MAX = 4;
+
+/** How much memory is looked at before the event loop turns: as much as takes about a millisecond. */
+export class SlicePace {
+  #bytes = FIRST_SLICE_BYTES;
+  #begunMs = performance.now();
+
+  /** As much as the next slice should have. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The event loop turned. */
+  begin(): void {
+    this.#begunMs = performance.now();
+  }
+
+  /** Whether the event loop should turn before more is done. */
+  isDue(): boolean {
+    return performance.now() - this.#begunMs >= SLICE_MS;
+  }
+
+  /** Looks at so many bytes, and learns from how long it took. */
+  measure<Result>(bytes: number, look: () => Result): Result {
+    const startMs = performance.now();
+    const result = look();
+    const growth = SLICE_MS / Math.max(performance.now() - startMs, SLICE_MS / GROWTH_MAX);
+    this.#bytes = bytes * growth;
+    return result;
+  }
+}

@@ -1,0 +1,166 @@
+import { GodwitError } from '@godwit/ports';
+import { wordCountOf } from './scan-arguments.ts';
+import { type EngineFindings, type EngineStatistics, NOT_LOOKED_AT, type ScanRequest } from './scan-engine.ts';
+import type { ScanTask } from './scan-task.ts';
+import { SlicePace } from './slice-pace.ts';
+
+/** A slice has whole pairs of words of the bitmaps. */
+const PAGES_PER_SLICE_MIN = 64;
+const SLICE_BYTES_MAX = 64 * 2 ** 20;
+/** Of larger pages a slice is a part: 64 units. */
+const UNIT_BYTES = 256 * 2 ** 10;
+const UNITS_PER_SLICE = 64;
+/** From here on the page tables are worth asking, slice by slice. */
+const MUCH_BYTES = 64 * 2 ** 20;
+
+/**
+ * Looks at memory on the JavaScript thread, in slices of about a millisecond. Between them the event loop turns, and the
+ * memory may have been moved, detached or resized: it is looked up anew for each.
+ */
+export async function scanInSlices(task: ScanTask, wantsOffsets: boolean): Promise<EngineFindings> {
+  const slices = new SlicedScan(task, wantsOffsets);
+  await (task.pageSizeBytes > UNIT_BYTES ? slices.scanLargePages() : slices.scanPages());
+  return slices.findings();
+}
+
+class SlicedScan {
+  readonly #task: ScanTask;
+  readonly #request: ScanRequest;
+  readonly #wanted: Uint32Array | undefined;
+  readonly #words: Uint32Array;
+  readonly #offsets: Uint32Array | undefined;
+  readonly #pace = new SlicePace();
+  #statistics: EngineStatistics | undefined;
+  #zeroPageCount = 0;
+  #readPageCount = 0;
+  #untouchedPageCount = 0;
+
+  constructor(task: ScanTask, wantsOffsets: boolean) {
+    const { request, pageCount, pageSizeBytes } = task;
+    this.#task = task;
+    this.#wanted = wantedPages(request, pageCount);
+    this.#request = { ...request, candidates: undefined, isPartOfMuch: pageCount * pageSizeBytes >= MUCH_BYTES };
+    this.#words = new Uint32Array(wordCountOf(pageCount));
+    this.#offsets = wantsOffsets ? new Uint32Array(pageCount).fill(NOT_LOOKED_AT) : undefined;
+  }
+
+  findings(): EngineFindings {
+    const nothing = { untouchedBy: 'nothing', because: 'there are no pages', threadCount: 1 } as const;
+    const statistics: EngineStatistics = {
+      ...(this.#statistics ?? nothing),
+      zeroPageCount: this.#zeroPageCount,
+      readPageCount: this.#readPageCount,
+      untouchedPageCount: this.#untouchedPageCount,
+    };
+    return { statistics, words: this.#words, firstNonZeroBytes: this.#offsets };
+  }
+
+  async scanPages(): Promise<void> {
+    const { engine, pageSizeBytes, pageCount } = this.#task;
+    const pagesMax = Math.max(SLICE_BYTES_MAX / pageSizeBytes, PAGES_PER_SLICE_MIN);
+    for (let page = 0; page < pageCount; ) {
+      const paced = Math.floor(this.#pace.bytes / pageSizeBytes / PAGES_PER_SLICE_MIN) * PAGES_PER_SLICE_MIN;
+      const count = Math.min(Math.max(paced, PAGES_PER_SLICE_MIN), pagesMax, pageCount - page);
+      const ofSlice = (words: Uint32Array): Uint32Array => words.subarray(page / 32, page / 32 + wordCountOf(count));
+      const statistics = this.#pace.measure(count * pageSizeBytes, () =>
+        engine.scan(
+          this.#bytes(page * pageSizeBytes, count * pageSizeBytes),
+          pageSizeBytes,
+          ofSlice(this.#words),
+          { ...this.#request, candidates: this.#wanted && ofSlice(this.#wanted) },
+          this.#offsets?.subarray(page, page + count),
+        ),
+      );
+      this.#note(statistics);
+      this.#zeroPageCount += statistics.zeroPageCount;
+      this.#readPageCount += statistics.readPageCount;
+      this.#untouchedPageCount += statistics.untouchedPageCount;
+      page += count;
+      if (page < pageCount) await this.#turn();
+    }
+  }
+
+  async scanLargePages(): Promise<void> {
+    for (let page = 0; page < this.#task.pageCount; page++) {
+      const word = page >>> 5;
+      if (this.#wanted !== undefined && (((this.#wanted[word] ?? 0) >>> (page & 31)) & 1) === 0) continue;
+      const { offset, wasRead } = await this.#scanLargePage(page);
+      if (wasRead) this.#readPageCount++;
+      else this.#untouchedPageCount++;
+      if (this.#offsets !== undefined) this.#offsets[page] = offset;
+      if (offset < this.#task.pageSizeBytes) continue;
+      this.#words[word] = (this.#words[word] ?? 0) | (1 << (page & 31));
+      this.#zeroPageCount++;
+    }
+  }
+
+  /** Looks at a page slice by slice, until one is not zero. */
+  async #scanLargePage(page: number): Promise<{ offset: number; wasRead: boolean }> {
+    const { engine, pageSizeBytes } = this.#task;
+    const sliceBytes = Math.min(pageSizeBytes, UNITS_PER_SLICE * UNIT_BYTES);
+    const units = sliceBytes / UNIT_BYTES;
+    const offsets = new Uint32Array(units);
+    let wasRead = false;
+    for (let at = 0; at < pageSizeBytes; at += sliceBytes) {
+      const zero = new Uint32Array(wordCountOf(units));
+      const statistics = this.#pace.measure(sliceBytes, () =>
+        engine.scan(this.#bytes(page * pageSizeBytes + at, sliceBytes), UNIT_BYTES, zero, this.#request, offsets),
+      );
+      this.#note(statistics);
+      wasRead ||= statistics.readPageCount > 0;
+      const unit = offsets.findIndex((offset) => offset < UNIT_BYTES);
+      if (unit >= 0) return { offset: at + unit * UNIT_BYTES + (offsets[unit] ?? 0), wasRead };
+      if (this.#pace.isDue()) await this.#turn();
+    }
+    return { offset: pageSizeBytes, wasRead };
+  }
+
+  #note(statistics: EngineStatistics): void {
+    if (this.#statistics === undefined || this.#statistics.untouchedBy === 'nothing') this.#statistics = statistics;
+  }
+
+  /** A part of the memory as it is now. */
+  #bytes(startBytes: number, lengthBytes: number): Uint8Array {
+    const { memory, pageCount, pageSizeBytes } = this.#task;
+    const bytes = bytesNow(() => memory.bytes());
+    if (bytes.byteLength < pageCount * pageSizeBytes) {
+      throw new GodwitError('ERR_GODWIT_MEMORY_CHANGED', 'the memory was detached or shrank during the scan');
+    }
+    return bytes.subarray(startBytes, startBytes + lengthBytes);
+  }
+
+  async #turn(): Promise<void> {
+    await eventLoopTurn();
+    this.#pace.begin();
+    this.#task.signal?.throwIfAborted();
+  }
+}
+
+function bytesNow(bytes: () => Uint8Array): Uint8Array {
+  try {
+    return bytes();
+  } catch (cause) {
+    throw new GodwitError('ERR_GODWIT_MEMORY_CHANGED', 'the memory was detached during the scan', { cause });
+  }
+}
+
+/** The candidates as a bitmap of our own; undefined for all pages. */
+function wantedPages({ candidates, areRuns }: ScanRequest, pageCount: number): Uint32Array | undefined {
+  if (candidates === undefined) return undefined;
+  if (!areRuns) return Uint32Array.from(candidates);
+  const words = new Uint32Array(wordCountOf(pageCount));
+  for (let index = 0; index < candidates.length; index += 2) {
+    const [first = 0, count = 0] = [candidates[index], candidates[index + 1]];
+    for (let page = first; page < first + count; page++) {
+      words[page >>> 5] = (words[page >>> 5] ?? 0) | (1 << (page & 31));
+    }
+  }
+  return words;
+}
+
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}
