@@ -50,25 +50,26 @@ export function runsOfPages(pages: Uint32Array): PageRuns {
   return runs.slice(0, length);
 }
 
-/**
- * Pages by ascending key (below 2^32), those of one key as they stood: a counting sort of one pass, or of two where a key
- * has more than 16 bits. `keys[i]` is that of `pages[i]`; both are left as they are. O(pages + keys told apart).
- */
-export function sortPages(pages: Uint32Array, keys: Uint32Array): Uint32Array {
-  let keyMax = 0;
-  for (let index = 0; index < keys.length; index++) keyMax = Math.max(keyMax, keys[index] ?? 0);
-  if (keyMax === 0) return pages;
-  if (keyMax < DIGITS) return sortByDigit(pages, keys, 0, keyMax + 1).pages;
-  const byLow = sortByDigit(pages, keys, 0, DIGITS);
-  return sortByDigit(byLow.pages, byLow.keys, DIGIT_BITS, (keyMax >>> DIGIT_BITS) + 1).pages;
+/** Pages and what they are sorted by: `keys[i]` is that of `pages[i]`. */
+export interface KeyedPages {
+  readonly pages: Uint32Array;
+  readonly keys: Uint32Array;
 }
 
-function sortByDigit(
-  pages: Uint32Array,
-  keys: Uint32Array,
-  shift: number,
-  digits: number,
-): { readonly pages: Uint32Array; readonly keys: Uint32Array } {
+/**
+ * Pages by ascending key (below 2^32), those of one key as they stood: a counting sort of one pass, or of two where a key
+ * has more than 16 bits. What it is given is left as it is. O(pages + keys told apart).
+ */
+export function sortPages(given: KeyedPages): KeyedPages {
+  const { keys } = given;
+  let keyMax = 0;
+  for (let index = 0; index < keys.length; index++) keyMax = Math.max(keyMax, keys[index] ?? 0);
+  if (keyMax === 0) return given;
+  if (keyMax < DIGITS) return sortByDigit(given, 0, keyMax + 1);
+  return sortByDigit(sortByDigit(given, 0, DIGITS), DIGIT_BITS, (keyMax >>> DIGIT_BITS) + 1);
+}
+
+function sortByDigit({ pages, keys }: KeyedPages, shift: number, digits: number): KeyedPages {
   const places = new Uint32Array(digits);
   for (let index = 0; index < keys.length; index++) {
     const digit = ((keys[index] ?? 0) >>> shift) & (DIGITS - 1);
@@ -80,16 +81,14 @@ function sortByDigit(
     places[digit] = place;
     place += count;
   }
-  const sortedPages = new Uint32Array(pages.length);
-  const sortedKeys = new Uint32Array(shift === 0 ? keys.length : 0);
+  const sorted = { pages: new Uint32Array(pages.length), keys: new Uint32Array(pages.length) };
   for (let index = 0; index < pages.length; index++) {
     const key = keys[index] ?? 0;
     const digit = (key >>> shift) & (DIGITS - 1);
     const to = places[digit] ?? 0;
     places[digit] = to + 1;
-    sortedPages[to] = pages[index] ?? 0;
-    // Out of bounds, and so without effect, in the last pass.
-    sortedKeys[to] = key;
+    sorted.pages[to] = pages[index] ?? 0;
+    sorted.keys[to] = key;
   }
-  return { pages: sortedPages, keys: sortedKeys };
+  return sorted;
 }

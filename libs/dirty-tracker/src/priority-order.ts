@@ -1,5 +1,6 @@
 import { PageSet } from '@godwit/page-set';
 import type { PageBitmap, PageOrder, PageRuns } from '@godwit/ports';
+import { OrderJudge } from './order-judge.ts';
 import { listPages, runsOfPages, sortPages } from './page-list.ts';
 
 /** How a priority order behaves; everything has a default. */
@@ -35,6 +36,7 @@ export class PriorityOrder implements PageOrder {
   /** From the lowest bit up. */
   #planes: Uint32Array[] = [];
   #observations = 0;
+  #judge: OrderJudge | undefined;
 
   /** @throws RangeError */
   constructor(options: PriorityOrderOptions = {}) {
@@ -55,6 +57,8 @@ export class PriorityOrder implements PageOrder {
     }
     if (this.#observations > 0 && this.#observations % this.#halveAfter < 1) this.#halve();
     this.#observations++;
+    this.#judge ??= new OrderJudge(pageCount);
+    this.#judge.observe(listPages(dirty));
     const planes = this.#planes;
     for (let index = 0; index < words.length; index++) {
       let carry = words[index] ?? 0;
@@ -75,7 +79,9 @@ export class PriorityOrder implements PageOrder {
     if (this.#pageCount === undefined) return PageSet.of(pending).toRuns();
     this.#checkPageCount(pending.pageCount);
     const pages = listPages(pending);
-    return runsOfPages(sortPages(pages, this.#counts(pages)));
+    const sorted = sortPages({ pages, keys: this.#counts(pages) });
+    this.#judge?.claim(sorted);
+    return runsOfPages(this.#judge?.trusted === false ? pages : sorted.pages);
   }
 
   /** How often each of these pages was found dirty, as far as that is counted. */

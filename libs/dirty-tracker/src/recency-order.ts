@@ -1,5 +1,6 @@
 import { PageSet } from '@godwit/page-set';
 import type { PageBitmap, PageOrder, PageRuns } from '@godwit/ports';
+import { OrderJudge } from './order-judge.ts';
 import { listPages, runsOfPages, sortPages } from './page-list.ts';
 
 /**
@@ -15,6 +16,7 @@ export class RecencyOrder implements PageOrder {
   /** When each page was last seen dirty, by the number of the observation; 0 is never. Made by the first observation. */
   #lastSeen: Uint32Array | undefined;
   #observations = 0;
+  #judge: OrderJudge | undefined;
 
   /** @throws RangeError for a bitmap over another number of pages than before */
   observe(dirty: PageBitmap): void {
@@ -22,6 +24,8 @@ export class RecencyOrder implements PageOrder {
     const lastSeen = this.#lastSeen ?? new Uint32Array(dirty.pageCount);
     checkPageCount(dirty, lastSeen);
     this.#lastSeen = lastSeen;
+    this.#judge ??= new OrderJudge(dirty.pageCount);
+    this.#judge.observe(pages);
     const observation = ++this.#observations;
     for (let index = 0; index < pages.length; index++) lastSeen[pages[index] ?? 0] = observation;
   }
@@ -44,7 +48,9 @@ export class RecencyOrder implements PageOrder {
       const observation = keys[index] ?? 0;
       if (observation !== 0) keys[index] = observation - oldest + 1;
     }
-    return runsOfPages(sortPages(pages, keys));
+    const sorted = sortPages({ pages, keys });
+    this.#judge?.claim(sorted);
+    return runsOfPages(this.#judge?.trusted === false ? pages : sorted.pages);
   }
 }
 

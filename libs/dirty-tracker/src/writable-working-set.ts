@@ -97,7 +97,7 @@ export class WritableWorkingSet {
       }
     }
     for (let index = 0; index < length; index++) counts[newestFirst[index] ?? 0] = countMax - (coldness[index] ?? 0);
-    return runsOfPages(sortPages(newestFirst, coldness).subarray(0, pageCount));
+    return runsOfPages(sortPages({ pages: newestFirst, keys: coldness }).pages.subarray(0, pageCount));
   }
 
   /** Counts an observation in or out; how many pages came or went by it. */
