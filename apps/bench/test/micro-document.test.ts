@@ -19,6 +19,7 @@ function document(rows: readonly FigureRow[]): MicroDocument {
       node: 'v20.20.0',
       isas: ['avx512', 'avx2'],
       cacheBytes: { L1d: 49152, L2: 2 ** 20 },
+      measuredBytes: 2 ** 31,
       hugePages: true,
       placement: 'measure=1',
     },

@@ -12,14 +12,16 @@ export interface Machine {
   readonly isas: readonly string[];
   /** Bytes of the caches by level, where the system says: `{ L1d, L2, L3 }`. */
   readonly cacheBytes: Readonly<Record<string, number>>;
-  /** Whether memory was in huge pages. */
+  /** How much memory was measured in. */
+  readonly measuredBytes: number;
+  /** Whether it was in huge pages. */
   readonly hugePages: boolean;
   /** Which processor the measuring thread was kept on. */
   readonly placement: string;
 }
 
 /** The machine, without what depends on the run. */
-export function describeMachine(): Omit<Machine, 'isas' | 'hugePages' | 'placement' | 'processors'> {
+export function describeMachine(): Omit<Machine, 'isas' | 'measuredBytes' | 'hugePages' | 'placement' | 'processors'> {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     memoryBytes: totalmem(),

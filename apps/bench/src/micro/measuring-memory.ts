@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { type BenchAddon, translated } from './bench-native.ts';
 
@@ -5,6 +6,7 @@ import { type BenchAddon, translated } from './bench-native.ts';
 export interface MeasuringMemory {
   /** All of it; a multiple of 64 MiB. */
   readonly bytes: Uint8Array;
+  /** Whether the system gave it in huge pages. */
   readonly hugePages: boolean;
   /** `length` bytes from `offset` on. */
   part(offset: number, length: number): Uint8Array;
@@ -27,9 +29,18 @@ export function measuringMemory(addon: BenchAddon, quick: boolean): MeasuringMem
     const bytes = memory.bytes();
     return {
       bytes,
-      hugePages: process.platform === 'linux',
+      hugePages: hugeBytesOfProcess() >= 0.9 * lengthBytes,
       part: (offset, length) => bytes.subarray(offset, offset + length),
       release: () => memory.discard(),
     };
   });
+}
+
+function hugeBytesOfProcess(): number {
+  try {
+    const [, kibibytes] = /^AnonHugePages:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }

@@ -7,12 +7,12 @@ import { describe, verdict } from './micro-table.ts';
 
 use([BarChart, CustomChart, ScatterChart, GridComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
 
-const WIDTH = 1200;
+const WIDTH = 1280;
 const BAR_HEIGHT = 19;
 const HEAD_HEIGHT = 110;
 const GRID_HEAD_HEIGHT = 34;
 const FOOT_HEIGHT = 30;
-const LABEL_WIDTH = 470;
+const LABEL_WIDTH = 560;
 const VALUE_WIDTH = 230;
 const COLOURS = { aim: '#1a7f5a', met: '#3b82c4', missed: '#c2410c', limit: '#6b7280' } as const;
 

@@ -23,11 +23,11 @@ export function microTable(document: MicroDocument, colours: boolean): string {
 
 /** The machine in two lines. */
 export function describe({ machine, quick }: MicroDocument): string {
-  const { cpu, processors, memoryBytes, system, node, isas, hugePages, placement, cacheBytes } = machine;
+  const { cpu, processors, memoryBytes, system, node, isas, measuredBytes, hugePages, placement, cacheBytes } = machine;
   const caches = Object.entries(cacheBytes).map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
   return (
     `${cpu}, ${processors} processors (${isas.join(', ')}), ${caches.join(', ')}; ${formatBytes(memoryBytes)}; ${system}; Node.js ${node}\n` +
-    `memory ${hugePages ? 'in huge pages' : 'in pages of 4 KiB'}, populated before; pinned: ${placement}; ` +
+    `${formatBytes(measuredBytes)} measured in ${hugePages ? 'huge pages' : 'pages of 4 KiB'}, populated before; pinned: ${placement}; ` +
     `median of interleaved samples (p5 to p95)${quick ? '; QUICK: few samples of little memory, not for quoting' : ''}`
   );
 }

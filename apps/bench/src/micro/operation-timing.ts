@@ -11,6 +11,8 @@ export interface Operation {
 export interface OperationPlan {
   readonly secondsMax: number;
   readonly samplesMin: number;
+  /** How long the compiler may watch it before: the first of several variants pays for it else. */
+  readonly warmMs: number;
 }
 
 /** Each sample takes at least this long: three orders above the clock's resolution. */
@@ -24,8 +26,8 @@ const consumed: { last?: unknown } = {};
  * amortise. Not for anything asynchronous, which benchmark.js does not wait for.
  * @throws what the operation throws
  */
-export function timeOperation({ name, run }: Operation, { secondsMax, samplesMin }: OperationPlan): Spread {
-  warm(run);
+export function timeOperation({ name, run }: Operation, { secondsMax, samplesMin, warmMs }: OperationPlan): Spread {
+  warm(run, warmMs);
   const benchmark = new Benchmark(
     name,
     () => {
@@ -39,11 +41,8 @@ export function timeOperation({ name, run }: Operation, { secondsMax, samplesMin
   return spreadOf(benchmark.stats.sample.map((seconds) => seconds * 1e9));
 }
 
-const WARM_MS = 20;
-
-/** Lets the compiler see an operation at work before it is measured: the first variant of several pays for it else. */
-function warm(run: () => unknown): void {
-  const end = performance.now() + WARM_MS;
+function warm(run: () => unknown, milliseconds: number): void {
+  const end = performance.now() + milliseconds;
   do consumed.last = run();
   while (performance.now() < end);
 }

@@ -58,7 +58,7 @@ export async function runMicro(options: MicroOptions): Promise<MicroDocument> {
       wants: (isa) => isas === undefined || isas.includes(isa),
       plan,
       longPlan,
-      operationPlan: { secondsMax: quick ? 0.05 : 0.5, samplesMin: quick ? 5 : 30 },
+      operationPlan: { secondsMax: quick ? 0.05 : 0.5, samplesMin: quick ? 5 : 30, warmMs: quick ? 5 : 30 },
       quick,
       notMeasured: (what) => notMeasured.push(what),
     };
@@ -73,6 +73,7 @@ export async function runMicro(options: MicroOptions): Promise<MicroDocument> {
     const machine = {
       ...describeMachine(),
       isas: measuredIsas,
+      measuredBytes: memory.bytes.length,
       hugePages: memory.hugePages,
       processors: thread.processors,
       placement: thread.placement,

@@ -79,7 +79,7 @@ export const CHANGES: readonly Change[] = [
     apply: (page) => flip(page, 0, PAGE_BYTES),
   },
   {
-    name: 'every byte, where a delta pays up to 3/4 of a page',
+    name: 'every byte, deltas of 3/4 page at most',
     pageCount: 4,
     encode: { avx512: atLeast(40, 100), avx2: atLeast(30, 100) },
     refused: true,

@@ -1,5 +1,4 @@
 import { deflateRawSync } from 'node:zlib';
-import { formatBytes } from '../quantities.ts';
 import { type FigureRow, percent, type RowBackend, rateOf, speedupOf, type Target } from './figure-row.ts';
 import { type Measured, timeInterleaved } from './interleaved-timing.ts';
 import { check, type MicroContext } from './micro-context.ts';
@@ -132,7 +131,7 @@ export async function encodeFromMemory(context: MicroContext, natives: readonly 
       };
     });
     const [bareTiming, ...timings] = await timeInterleaved([bare, ...measured], longPlan);
-    const name = `encode from memory, ${change.name}, ${formatBytes(bytes)} of pages`;
+    const name = `encode from memory, ${change.name}`;
     for (const [index, timing] of timings.entries()) {
       const of = { variant: timing.name, backend: 'native' } as const;
       const spread = rateOf(timing, bytes);
@@ -141,7 +140,7 @@ export async function encodeFromMemory(context: MicroContext, natives: readonly 
       if (bareTiming === undefined) continue;
       const share = percent(speedupOf(timing, bareTiming));
       const target = index === 0 || timing.name === 'avx2' ? change.fromMemory : undefined;
-      const shareName = `${name}, of a bare read of both`;
+      const shareName = `${name}, of a bare read`;
       rows.push({ name: shareName, ...of, unit: '%', spread: share, limit, ...(target && { target }) });
     }
   }

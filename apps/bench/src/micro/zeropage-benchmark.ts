@@ -60,7 +60,7 @@ async function untouchedMapping(context: MicroContext): Promise<FigureRow[]> {
   const limit = { name: "the kernel's walk alone", share: speedupOf(timing, bare).median };
   return [
     {
-      name: `untouched mapping, ${formatBytes(UNTOUCHED_BYTES)}, no page populated`,
+      name: `untouched mapping, ${formatBytes(UNTOUCHED_BYTES)}`,
       variant: `by ${statistics?.untouchedBy}`,
       backend: 'native',
       unit: 'ms',
@@ -105,7 +105,7 @@ async function twoThreads(context: MicroContext): Promise<FigureRow[]> {
   return [
     { name, ...of, unit: 'GB/s', spread: rate, limit },
     {
-      name: `${name}, times one (or the machine's two-thread read rate)`,
+      name: "two threads, times one (or the machine's own rate)",
       ...of,
       unit: '×',
       spread: speedupOf(two, one),

@@ -20,7 +20,7 @@ export async function mixedPages(context: MicroContext, isas: readonly string[])
       variants.map((variant) => measuredScan(variant, bytes, zeroPages)),
       longPlan,
     );
-    const name = `mixed pages from memory, ${formatBytes(bytes.length)} (30 % zero, the rest of ${source})`;
+    const name = `mixed pages, ${formatBytes(bytes.length)} (30 % zero, the rest of ${source})`;
     const baseline = timings.find((timing) => timing.name === 'Buffer.compare a page');
     return timings.flatMap((timing, index): FigureRow[] => {
       const of = { variant: timing.name, backend: variants[index]?.backend ?? 'native' };
@@ -32,7 +32,7 @@ export async function mixedPages(context: MicroContext, isas: readonly string[])
       if (baseline === undefined || of.backend !== 'native') return [row];
       const speedup = speedupOf(timing, baseline);
       const target = index === 0 ? { target: atLeast(3, 6) } : {};
-      return [row, { name: `${name}, times Buffer.compare`, ...of, unit: '×', spread: speedup, limit, ...target }];
+      return [row, { name: 'mixed pages, times Buffer.compare', ...of, unit: '×', spread: speedup, limit, ...target }];
     });
   } finally {
     bytes.fill(0);

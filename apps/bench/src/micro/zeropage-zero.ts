@@ -28,7 +28,7 @@ async function fromMemory(context: MicroContext, isas: readonly string[]): Promi
     const spread = percent(speedupOf(timing, bareTiming));
     const isFast = index === 0 || timing.name === 'avx2';
     rows.push({
-      name: `${name}, of a bare read beside it`,
+      name: 'zero pages from memory, of a bare read',
       variant: timing.name,
       backend: 'native',
       unit: '%',
@@ -73,7 +73,7 @@ async function fromCache(context: MicroContext, isas: readonly string[]): Promis
     if (ours === undefined || bareLoop === undefined) continue;
     const spread = percent(speedupOf(ours, bareLoop));
     rows.push({
-      name: `${name}, of a bare load loop of the same width`,
+      name: 'zero pages in cache, of a bare load loop',
       variant: loop,
       backend: 'native',
       unit: '%',
@@ -82,11 +82,11 @@ async function fromCache(context: MicroContext, isas: readonly string[]): Promis
       ...(loop === 'avx2' && { target: atLeast(95, 99) }),
     });
   }
-  return [...rows, ...widthRows(name, timings)];
+  return [...rows, ...widthRows(timings)];
 }
 
 /** One width against another, which is what the paper claims about AVX2. */
-function widthRows(name: string, timings: ReadonlyMap<string, Timing>): FigureRow[] {
+function widthRows(timings: ReadonlyMap<string, Timing>): FigureRow[] {
   const pairs = [
     ['avx2', 'sse2', atLeast(1.05, 1.1)],
     ['avx512', 'avx2', atLeast(0.95)],
@@ -95,7 +95,9 @@ function widthRows(name: string, timings: ReadonlyMap<string, Timing>): FigureRo
     const [ours, theirs] = [timings.get(one), timings.get(other)];
     if (ours === undefined || theirs === undefined) return [];
     const spread = speedupOf(ours, theirs);
-    return [{ name: `${name}, times ${other}`, variant: one, backend: 'native', unit: '×', spread, target }];
+    return [
+      { name: `zero pages in cache, times ${other}`, variant: one, backend: 'native', unit: '×', spread, target },
+    ];
   });
 }
 
