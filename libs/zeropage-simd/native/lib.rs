@@ -45,6 +45,7 @@ use napi_derive::napi;
 
 use crate::candidates::Candidates;
 use crate::dispatch::Isa;
+use crate::region_scan::Outcome;
 use crate::scan_arguments::{
     CheckedSettings, JsMemory, NativeOutcome, Region, ScanSettings, check_aligned, invalid, unsupported,
 };
@@ -110,8 +111,8 @@ impl NativeScanner {
     ) -> Result<u32> {
         let region = Region::new(memory, page_size_bytes)?;
         let candidates = region.candidates(candidates, are_runs)?;
-        let outcome = self.scan_region(&region, candidates, CheckedSettings::DEFAULT, into, None)?;
-        Ok(outcome.zero_page_count)
+        let (_, zero_page_count) = self.scan_region(&region, candidates, CheckedSettings::DEFAULT, into, None)?;
+        Ok(zero_page_count as u32)
     }
 
     /// Sets the bits of the zero pages of `memory` in `into` and clears the others; looks only at `candidates` if given.
@@ -131,6 +132,7 @@ impl NativeScanner {
         let checked = CheckedSettings::new(&settings)?;
         let candidates = region.candidates(candidates, settings.are_runs)?;
         self.scan_region(&region, candidates, checked, into, first_non_zero_bytes)
+            .map(NativeOutcome::new)
     }
 
     /// As `scan`, beside the JavaScript thread and into memory of its own. JavaScript must hold on to `memory`, which must be
@@ -170,7 +172,7 @@ impl NativeScanner {
         settings: CheckedSettings,
         into: JsView<u32>,
         first_non_zero_bytes: Option<JsView<u32>>,
-    ) -> Result<NativeOutcome> {
+    ) -> Result<(Outcome, u64)> {
         if into.length() != region.word_count() {
             return Err(invalid(
                 "the result's bitmap does not have as many words as the memory has pages",

@@ -198,20 +198,14 @@ unsafe fn non_zero_pages<L: Lanes, R: PageRow>(row: R, size: usize, unsettled: u
 /// The page is readable; its size is a power of two of at least 512.
 #[inline(always)]
 unsafe fn is_zero_page<L: Lanes>(page: *const u8, size: usize) -> bool {
-    let part_bytes = size.min(PART_BYTES);
-    let mut at = 0;
-    loop {
-        // SAFETY: page and part sizes are powers of two, so the parts tile the page.
-        let is_zero = unsafe { or_part::<L>(page.add(at), part_bytes).is_zero() };
-        at += part_bytes;
-        // The last part's answer is returned rather than branched on: a page of one part has no branch of its own.
-        if at >= size {
-            return is_zero;
-        }
-        if !is_zero {
-            return false;
-        }
+    if size <= PART_BYTES {
+        // SAFETY: the page is a part.
+        return unsafe { or_part::<L>(page, size).is_zero() };
     }
+    // SAFETY: page and part sizes are powers of two, so the parts tile the page.
+    (0..size)
+        .step_by(PART_BYTES)
+        .all(|at| unsafe { or_part::<L>(page.add(at), PART_BYTES).is_zero() })
 }
 
 /// All lanes of a part, joined by OR without a branch that depends on them.

@@ -33,7 +33,7 @@ impl PageTables {
         let parts = match private_anonymous_parts(addresses) {
             Ok(parts) if parts.is_empty() => return Asked::Not("the memory is not private anonymous memory".into()),
             Ok(parts) => parts,
-            Err(error) => return Asked::Not(format!("/proc/self/maps: {error}")),
+            Err(error) => return Asked::Not(format!("/proc/self/maps: {error}").into()),
         };
         Self::over_parts(parts, only, Pagemap::open(), has_swap())
     }
@@ -57,15 +57,15 @@ impl PageTables {
         let (way, because) = match (only, probed) {
             (None | Some(Way::PagemapScan), Ok(())) => (Way::PagemapScan, String::new()),
             (Some(Way::PagemapScan), Err(error)) => {
-                return Asked::Unsupported(format!("this kernel has no PAGEMAP_SCAN (Linux 6.7): {error}"));
+                return Asked::Unsupported(format!("this kernel has no PAGEMAP_SCAN (Linux 6.7): {error}").into());
             }
             (None, Err(error)) if !has_swap => (Way::Mincore, format!("no PAGEMAP_SCAN: {error}")),
             (None, Err(error)) if pagemap.is_ok() => (Way::Pagemap, format!("no PAGEMAP_SCAN: {error}")),
-            (None, Err(error)) => return Asked::Not(format!("no PAGEMAP_SCAN: {error}")),
+            (None, Err(error)) => return Asked::Not(format!("no PAGEMAP_SCAN: {error}").into()),
             (Some(Way::Mincore), _) if has_swap => {
                 return Asked::Unsupported("mincore does not tell swapped out pages, and this machine has swap".into());
             }
-            (Some(Way::Pagemap), Err(error)) if pagemap.is_err() => return Asked::Unsupported(error),
+            (Some(Way::Pagemap), Err(error)) if pagemap.is_err() => return Asked::Unsupported(error.into()),
             (Some(way), _) => (way, String::new()),
         };
         let tables = Self {
@@ -74,7 +74,7 @@ impl PageTables {
             parts,
             os_page_bytes: os_page_bytes(),
         };
-        Asked::Of(tables, because)
+        Asked::Of(tables, because.into())
     }
 
     pub fn way(&self) -> Way {
@@ -160,6 +160,18 @@ impl PageTables {
     }
 }
 
+/// Which ways this machine has: an emulator has fewer.
+#[cfg(test)]
+pub fn available_ways(addresses: &Range<usize>) -> Vec<Way> {
+    let is_there = |way: &Way| matches!(PageTables::over(addresses, Some(*way)), Asked::Of(..));
+    let ways: Vec<Way> = [Way::PagemapScan, Way::Mincore, Way::Pagemap]
+        .into_iter()
+        .filter(is_there)
+        .collect();
+    assert_ne!(ways, []);
+    ways
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -214,7 +226,7 @@ mod tests {
 
     fn by(asked: Asked<PageTables>) -> (PageTables, String) {
         match asked {
-            Asked::Of(tables, because) => (tables, because),
+            Asked::Of(tables, because) => (tables, because.into()),
             Asked::Not(because) | Asked::Unsupported(because) => panic!("not asked: {because}"),
         }
     }
@@ -226,11 +238,7 @@ mod tests {
         for page in pages {
             mapping.write(page);
         }
-        let mut ways = vec![Way::PagemapScan, Way::Pagemap];
-        if !has_swap() {
-            ways.push(Way::Mincore);
-        }
-        for way in ways {
+        for way in available_ways(&mapping.addresses()) {
             let (tables, because) = by(PageTables::over(&mapping.addresses(), Some(way)));
             assert_eq!((tables.way(), because.as_str()), (way, ""));
             assert_eq!(populated(&tables, &mapping), pages, "{way:?}");

@@ -1,5 +1,6 @@
 //! A scan of a region: its pieces, on one thread or on several, until it is done or cancelled.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -41,13 +42,13 @@ pub struct Outcome {
     pub untouched_page_count: u64,
     pub untouched_by: Option<Way>,
     /// Why nothing or no better way was asked; empty where there is nothing to say.
-    pub because: String,
+    pub because: Cow<'static, str>,
     pub thread_count: usize,
 }
 
 /// The way that was wished for is not there, because of this.
 #[derive(Debug)]
-pub struct Unsupported(pub String);
+pub struct Unsupported(pub Cow<'static, str>);
 
 /// What several threads of a scan count together.
 #[derive(Default)]
@@ -83,59 +84,50 @@ impl RegionScan<'_> {
         let piece_count = self.candidates.piece_count(self.page_count, self.page_size_bytes);
         let thread_count = self.thread_count.min(piece_count).max(1);
         let tally = Tally::default();
-        let next = AtomicUsize::new(0);
-        let mut running = 1;
-        thread::scope(|scope| {
-            for _ in 1..thread_count {
-                // Where no more threads can be had, those that run do the work.
-                let spawned = thread::Builder::new().spawn_scoped(scope, || {
-                    // SAFETY: handed through.
-                    unsafe {
-                        self.work(
-                            tables.as_ref(),
-                            &tally,
-                            || next.fetch_add(1, Ordering::Relaxed),
-                            piece_count,
-                        )
-                    }
-                });
-                if spawned.is_err() {
-                    break;
-                }
-                running += 1;
-            }
+        let tables = tables.as_ref();
+        let thread_count = if thread_count > 1 {
             // SAFETY: handed through.
-            unsafe {
-                if running > 1 {
-                    self.work(
-                        tables.as_ref(),
-                        &tally,
-                        || next.fetch_add(1, Ordering::Relaxed),
-                        piece_count,
-                    );
-                } else {
-                    let mut pieces = 0..;
-                    self.work(
-                        tables.as_ref(),
-                        &tally,
-                        || pieces.next().unwrap_or(usize::MAX),
-                        piece_count,
-                    );
-                }
-            }
-        });
+            unsafe { self.work_together(tables, &tally, piece_count, thread_count) }
+        } else {
+            let mut pieces = 0..;
+            // SAFETY: handed through.
+            unsafe { self.work(tables, &tally, || pieces.next().unwrap_or(usize::MAX), piece_count) };
+            1
+        };
         Ok(Outcome {
             read_page_count: tally.read_page_count.into_inner(),
             untouched_page_count: tally.untouched_page_count.into_inner(),
-            untouched_by: tables.as_ref().map(PageTables::way),
+            untouched_by: tables.map(PageTables::way),
             because,
-            thread_count: running,
+            thread_count,
+        })
+    }
+
+    /// Works on this thread and on others; returns how many there were. Where no more can be had, those that run do it all.
+    ///
+    /// # Safety
+    /// As [`RegionScan::run`].
+    unsafe fn work_together(
+        &self,
+        tables: Option<&PageTables>,
+        tally: &Tally,
+        piece_count: usize,
+        thread_count: usize,
+    ) -> usize {
+        let next = AtomicUsize::new(0);
+        // SAFETY: handed through.
+        let work = || unsafe { self.work(tables, tally, || next.fetch_add(1, Ordering::Relaxed), piece_count) };
+        thread::scope(|scope| {
+            let others = (1..thread_count).map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok());
+            let others = others.count();
+            work();
+            1 + others
         })
     }
 
     fn ask(&self) -> Asked<PageTables> {
         let only = match self.wish {
-            Wish::Read => return Asked::Not(String::new()),
+            Wish::Read => return Asked::Not("".into()),
             Wish::Auto { part_of_much } if !part_of_much && !self.is_worth_asking() => {
                 return Asked::Not("so little memory is read faster than its page tables are asked".into());
             }
@@ -190,3 +182,7 @@ pub fn threads_share_words(candidates: &Candidates, page_size_bytes: usize, thre
     let whole_words = pages_per_piece(page_size_bytes).is_multiple_of(64) && !matches!(candidates, Candidates::Runs(_));
     thread_count > 1 && !whole_words
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[path = "region_scan_tests.rs"]
+mod tests;

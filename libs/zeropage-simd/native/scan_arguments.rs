@@ -45,13 +45,13 @@ pub struct NativeOutcome {
 }
 
 impl NativeOutcome {
-    pub fn new(outcome: Outcome, zero_page_count: u64) -> Self {
+    pub fn new((outcome, zero_page_count): (Outcome, u64)) -> Self {
         Self {
             zero_page_count: zero_page_count as u32,
             read_page_count: outcome.read_page_count as f64,
             untouched_page_count: outcome.untouched_page_count as f64,
             untouched_by: outcome.untouched_by.map_or("nothing", |way| way.name()).to_owned(),
-            because: outcome.because,
+            because: outcome.because.into_owned(),
             thread_count: outcome.thread_count as u32,
         }
     }
@@ -135,7 +135,7 @@ impl Region {
         }
     }
 
-    /// Scans the region into words that have a bit for each page.
+    /// Scans the region into words that have a bit for each page. Returns how many are zero, too.
     ///
     /// # Safety
     /// The region's pages are readable while this runs. `words` has [`Region::word_count`] words, and `first_non_zero` an
@@ -148,7 +148,7 @@ impl Region {
         words: *mut u32,
         first_non_zero: *mut u32,
         cancelled: &AtomicBool,
-    ) -> Result<NativeOutcome> {
+    ) -> Result<(Outcome, u64)> {
         let shared = threads_share_words(&candidates, self.page_size_bytes, settings.thread_count);
         let scan = RegionScan {
             base: self.base,
@@ -165,7 +165,7 @@ impl Region {
         };
         // SAFETY: the caller vouches for the memory; kernels come from Isa::available.
         let outcome = unsafe { scan.run() }.map_err(|Unsupported(why)| unsupported(&why))?;
-        Ok(NativeOutcome::new(outcome, scan.results.count()))
+        Ok((outcome, scan.results.count()))
     }
 }
 

@@ -79,6 +79,7 @@ impl ScanTask {
                 &self.cancelled,
             )
         }
+        .map(NativeOutcome::new)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How never-touched pages are found, in words that JavaScript uses too.
 
+use std::borrow::Cow;
+
 /// A way to ask the page tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -45,9 +47,9 @@ impl Wish {
 /// What comes of a wish to ask.
 pub enum Asked<T> {
     /// They can be asked; the words say why in no better way, and are empty where there is none.
-    Of(T, String),
+    Of(T, Cow<'static, str>),
     /// Everything is read, because of this.
-    Not(String),
+    Not(Cow<'static, str>),
     /// The way that was wished for is not there, because of this.
-    Unsupported(String),
+    Unsupported(Cow<'static, str>),
 }
