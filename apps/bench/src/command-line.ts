@@ -7,6 +7,7 @@ import type { MicroFlags } from './micro/micro-command.ts';
 import type { MicroName } from './micro/micro-names.ts';
 import { defineMicroCommand } from './micro/micro-options.ts';
 import { migrateCommand } from './migrate-command.ts';
+import type { OrderFlags } from './order/order-command.ts';
 import type { OutputOptions } from './output.ts';
 import { integerBetween } from './quantities.ts';
 import { addScenarioOptions, reader, type ScenarioFlags, scenarioFrom } from './scenario-options.ts';
@@ -41,6 +42,13 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     const { microCommand } = await import('./micro/micro-command.ts');
     code = await microCommand(name, flags, signal);
   });
+  addOutputOptions(program.command('order'))
+    .description('pages sent again with each order, under simulated guests that write at random, by Zipf, in a sweep')
+    .option('--seeds <count>', 'guests of each kind', reader(integerBetween(1, 1000)), 3)
+    .action(async (flags: OrderFlags) => {
+      const { orderCommand } = await import('./order/order-command.ts');
+      code = await orderCommand(flags, signal);
+    });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;

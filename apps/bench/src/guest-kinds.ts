@@ -1,3 +1,4 @@
+import type { KvmTracking } from '@godwit/guest-kvm';
 import type { PortableGuestOptions } from '@godwit/guest-portable';
 import { GodwitError, type Guest } from '@godwit/ports';
 import type { WorkloadOptions } from './scenario.ts';
@@ -18,6 +19,8 @@ export interface GuestPlace {
   readonly cablePath?: string;
   /** Processors for the guest's own. */
   readonly cpus?: readonly number[];
+  /** What will record the guest's writes, of a KVM guest. */
+  readonly tracking?: KvmTracking;
 }
 
 /** A way to make guests. */

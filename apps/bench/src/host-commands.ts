@@ -1,3 +1,4 @@
+import type { TrackerName } from '@godwit/dirty-tracker';
 import type { InjectedFaults } from '@godwit/migrator';
 import type { Backend, Budget, MigrationEvent, MigrationReport, SelfCheck } from '@godwit/ports';
 import type { GuestOptions, GuestPlace } from './guest-kinds.ts';
@@ -46,6 +47,9 @@ export interface HostCommands {
       readonly address: string;
       readonly link: HostLink;
       readonly strategy: string;
+      readonly order?: string;
+      readonly chunkMs?: number;
+      readonly tracking?: TrackerName;
       readonly budget: Budget;
       readonly verify: boolean;
     };

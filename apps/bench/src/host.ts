@@ -1,11 +1,12 @@
 import { createDirtyTracker } from '@godwit/dirty-tracker';
 import { type Arrival, type Destination, listenForGuests, migrate } from '@godwit/migrator';
 import { PageSet } from '@godwit/page-set';
-import { GodwitError, type Guest, type MigrationEvent, type PageCodec } from '@godwit/ports';
+import { GodwitError, type Guest, type MigrationEvent, type PageCodec, type Strategy } from '@godwit/ports';
 import { createZeroPageScanner } from '@godwit/zeropage-simd';
 import { GUEST_KINDS, type GuestKind } from './guest-kinds.ts';
 import type { GuestSlot, HostCommand, HostCommands, HostLink } from './host-commands.ts';
-import { STRATEGIES } from './strategies.ts';
+import { PAGE_ORDERS } from './order/page-orders.ts';
+import { type RoundOptions, STRATEGIES } from './strategies.ts';
 import { TRANSPORTS, type TransportKind } from './transports.ts';
 
 type Handlers = {
@@ -89,10 +90,10 @@ export class Host {
   }
 
   async #migrate(argument: HostCommands['migrate']['argument']): Promise<HostCommands['migrate']['answer']> {
-    const { address, link, strategy, budget, verify } = argument;
+    const { address, link, strategy, order, chunkMs, tracking, budget, verify } = argument;
     const guest = this.#guest('made');
     const [codec] = await codecs(link);
-    const tracker = createDirtyTracker(guest.memory);
+    const tracker = createDirtyTracker(guest.memory, tracking && { prefer: tracking });
     try {
       const migration = migrate({
         guest,
@@ -100,7 +101,10 @@ export class Host {
         scanner: createZeroPageScanner(),
         transport: this.#transport(link),
         address,
-        strategy: strategyNamed(strategy),
+        strategy: strategyNamed(strategy, {
+          ...(order !== undefined && { order: known(PAGE_ORDERS, order, 'order')() }),
+          ...(chunkMs !== undefined && { chunkMs }),
+        }),
         budget,
         verify,
         ...(link.injectedFaults && { injectedFaults: link.injectedFaults }),
@@ -158,8 +162,8 @@ function transportNamed(name: string): TransportKind {
   return known(TRANSPORTS, name, 'transport');
 }
 
-function strategyNamed(name: string): ReturnType<(typeof STRATEGIES)[string]> {
-  return known(STRATEGIES, name, 'strategy')();
+function strategyNamed(name: string, options: RoundOptions): Strategy {
+  return known(STRATEGIES, name, 'strategy')(options);
 }
 
 function known<Value>(table: Readonly<Record<string, Value>>, name: string, what: string): Value {

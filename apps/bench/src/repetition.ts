@@ -75,11 +75,12 @@ export async function repetition(scenario: Scenario, options: RepetitionOptions)
   await warm?.release();
 
   onStage('migrating');
-  const { strategy, budget, verify } = scenario;
+  const { strategy, order, chunkMs, tracking, budget, verify } = scenario;
+  const rounds = { ...(order !== undefined && { order }), ...(chunkMs !== undefined && { chunkMs }) };
   const beganMs = performance.now();
   await wire?.beginWindow();
   const migrated = await source
-    .request('migrate', { address, link, strategy, budget, verify })
+    .request('migrate', { address, link, strategy, ...rounds, ...(tracking && { tracking }), budget, verify })
     .catch(async (error: unknown) => {
       throw signal.aborted ? error : await withBothSides(error, destination);
     });
@@ -155,10 +156,11 @@ async function heldMemory(scenario: Scenario, parts: Teardown): Promise<WarmMemo
   return warm;
 }
 
-function guestPlace({ placement, guest }: Scenario, cablePath: string | undefined): GuestPlace {
+function guestPlace({ placement, guest, tracking }: Scenario, cablePath: string | undefined): GuestPlace {
   const { vcpu } = placement;
   return {
     ...(cablePath !== undefined && { cablePath }),
+    ...(tracking !== undefined && { tracking }),
     ...(vcpu !== undefined && { cpus: Array.from({ length: guest.vcpuCount }, () => vcpu) }),
   };
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { KvmTracking } from '@godwit/guest-kvm';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { GUEST_KINDS } from './guest-kinds.ts';
 import { INJECTED_FAULTS } from './injected-faults.ts';
@@ -28,6 +29,9 @@ export interface ScenarioFlags {
   readonly dirtyRate?: number;
   readonly pattern?: 'sweep' | 'random' | 'zipf';
   readonly strategy: string;
+  readonly order?: string;
+  readonly chunk?: number;
+  readonly tracking?: KvmTracking;
   readonly transport: string;
   readonly streams: number;
   /** Bytes a second, or no cap. */
@@ -90,6 +94,15 @@ export function addScenarioOptions(command: Command): Command {
     .option('--dirty-rate <rate>', 'appmembench: bytes written a second, whole pages', reader(parseByteRate))
     .addOption(choice('--pattern <name>', 'appmembench: order of writes (default: sweep)', ['sweep', 'random', 'zipf']))
     .option('--strategy <name>', 'pre-copy, stop-and-copy', 'pre-copy')
+    .option('--order <name>', 'pre-copy: order of pages sent again: recency, priority, address (default: recency)')
+    .option('--chunk <ms>', 'pre-copy: time between two looks at what was written again', reader(parseMilliseconds))
+    .addOption(
+      choice('--tracking <name>', 'kvm: what records writes (default: kvm-dirty-log)', [
+        'kvm-dirty-log',
+        'kvm-dirty-ring',
+        'pagemap-scan',
+      ]),
+    )
     .option('--transport <name>', 'tcp, memory', 'tcp')
     .option('--streams <count>', 'connections; one, for now', reader(integerBetween(1, 16)), 1)
     .addOption(
@@ -143,6 +156,9 @@ export function scenarioFrom(flags: ScenarioFlags): Scenario {
     },
     offeredFramesPerSecond: workload.name === 'l2fwd' ? (flags.offered ?? OFFERED_FRAMES_PER_SECOND) : 0,
     strategy: flags.strategy,
+    ...(flags.order !== undefined && { order: flags.order }),
+    ...(flags.chunk !== undefined && { chunkMs: flags.chunk }),
+    ...(flags.tracking !== undefined && { tracking: flags.tracking }),
     transport,
     linkBytesPerSecond: flags.link === undefined ? defaultLink : flags.link.bytesPerSecond,
     xbzrle: flags.xbzrle === 'on',

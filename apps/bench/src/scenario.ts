@@ -1,6 +1,8 @@
+import type { KvmTracking } from '@godwit/guest-kvm';
 import type { Budget } from '@godwit/ports';
 import { GUEST_KINDS, type GuestOptions } from './guest-kinds.ts';
 import { INJECTED_FAULTS } from './injected-faults.ts';
+import { PAGE_ORDERS } from './order/page-orders.ts';
 import type { Placement } from './placement.ts';
 import { formatBytes } from './quantities.ts';
 import { STRATEGIES } from './strategies.ts';
@@ -26,6 +28,12 @@ export interface Scenario {
   /** 64-byte frames a second over both of the guest's ports; 0 where it has no card or forwards nothing. */
   readonly offeredFramesPerSecond: number;
   readonly strategy: string;
+  /** In which order a strategy that sends rounds sends pages again; its own choice if not said. */
+  readonly order?: string;
+  /** For how long it sends at a time before it asks what was written again. */
+  readonly chunkMs?: number;
+  /** What records the writes of a KVM guest; the best there is if not said. */
+  readonly tracking?: KvmTracking;
   readonly transport: string;
   /** The rate of the emulated link; undefined: as fast as it goes. */
   readonly linkBytesPerSecond: number | undefined;
@@ -52,6 +60,13 @@ export function checkScenario(scenario: Scenario): Scenario {
   oneOf('--guest', guestKind, GUEST_KINDS);
   oneOf('--strategy', strategy, STRATEGIES);
   oneOf('--transport', transport, TRANSPORTS);
+  if (scenario.order !== undefined) oneOf('--order', scenario.order, PAGE_ORDERS);
+  if (strategy !== 'pre-copy' && (scenario.order ?? scenario.chunkMs) !== undefined) {
+    throw new UsageError(`--order and --chunk: ${strategy} sends no rounds`);
+  }
+  if (scenario.tracking !== undefined && guestKind !== 'kvm') {
+    throw new UsageError(`--tracking: a guest of kind ${guestKind} has one way only`);
+  }
   if (scenario.injectedFault !== undefined) oneOf('--inject', scenario.injectedFault, INJECTED_FAULTS);
   const memoryBytesMax = GUEST_KINDS[guestKind]?.memoryBytesMax ?? 0;
   if (guest.memoryBytes > memoryBytesMax) {

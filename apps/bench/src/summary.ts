@@ -17,6 +17,7 @@ export interface Summary {
   readonly downtimeMs?: Quantiles;
   readonly throughputMbps?: Quantiles;
   readonly wireBytes?: Quantiles;
+  readonly resentPages?: Quantiles;
   readonly verifyMs?: Quantiles;
   readonly controlGapMs?: Quantiles;
   readonly packetsLost?: Quantiles;
@@ -29,6 +30,7 @@ const FIGURES: Readonly<Record<keyof Summary, (run: BenchRun) => number | undefi
   downtimeMs: (run) => run.downtimeMs,
   throughputMbps: (run) => run.throughputMbps,
   wireBytes: (run) => run.bytes.wire,
+  resentPages: (run) => run.pages.resent,
   verifyMs: (run) => run.verifyMs,
   controlGapMs: (run) => run.packets?.controlGapMs,
   packetsLost: (run) => run.packets?.lost,

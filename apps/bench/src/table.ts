@@ -29,6 +29,7 @@ export function resultTable(document: BenchDocument, colours: boolean): string {
   row('gap without a migration, ms', summary.controlGapMs, 2);
   row('set-up, ms', summary.setupMs, 1);
   row('sent, MB', scaled(summary.wireBytes, 1e-6), 1);
+  row('pages sent again', summary.resentPages, 0);
   row('throughput, Gb/s', scaled(summary.throughputMbps, 1e-3), 2);
   row('frames lost', summary.packetsLost, 0);
   row('verification, ms', summary.verifyMs, 1);
@@ -48,6 +49,9 @@ export function describeScenario(scenario: Scenario): string {
     `${scenario.strategy} over ${scenario.transport}, link ${formatLink(scenario.linkBytesPerSecond)}, ` +
     `xbzrle ${scenario.xbzrle ? 'on' : 'off'}, seed ${guest.seed}, memory ${scenario.warm ? 'warmed' : 'not warmed'}, ` +
     `pinned: ${formatPlacement(scenario.placement)}` +
+    (scenario.order === undefined ? '' : `, order ${scenario.order}`) +
+    (scenario.chunkMs === undefined ? '' : `, a look every ${scenario.chunkMs} ms`) +
+    (scenario.tracking === undefined ? '' : `, tracked by ${scenario.tracking}`) +
     (scenario.injectedFault === undefined ? '' : `, injected: ${scenario.injectedFault}`)
   );
 }

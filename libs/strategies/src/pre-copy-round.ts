@@ -13,6 +13,8 @@ export interface RoundPlan {
   readonly skipDirtied: boolean;
   /** Page bytes a second as measured last, if they were. */
   readonly pageBytesPerSecond: number | undefined;
+  /** How long a chunk shall take. */
+  readonly chunkMs: number;
 }
 
 /** What a round was, and at what pace. */
@@ -38,7 +40,7 @@ export async function* sendRound(
   let [pages, rawPages, bytes, sendMs] = [0, 0, 0, 0];
   while (cursor.remainingPages > 0) {
     context.signal.throwIfAborted();
-    const chunk = cursor.take(chunkPageCount(plan.round, pageBytesPerSecond, pageSizeBytes), skip);
+    const chunk = cursor.take(chunkPageCount(plan.round, pageBytesPerSecond, pageSizeBytes, plan.chunkMs), skip);
     if (chunk.length === 0) break;
     const sent = await context.send(chunk, { encode: plan.encode });
     pages += pagesOf(chunk);

@@ -1,6 +1,7 @@
 import { PageSet } from '@godwit/page-set';
 import type { MigrationContext, MigrationEvent, PageOrder, Strategy } from '@godwit/ports';
 import { addressOrder } from './address-order.ts';
+import { CHUNK_MS } from './chunk-size.ts';
 import { DirtyPages } from './dirty-pages.ts';
 import { sendRound } from './pre-copy-round.ts';
 import type { RoundMeasurement } from './send-cost.ts';
@@ -19,6 +20,12 @@ export interface PreCopyOptions {
   readonly downtimeTargetMs?: number;
   /** What a switchover costs that has nothing to send; default 0.5 ms. */
   readonly fixedBlackoutMs?: number;
+  /**
+   * For how long pages are sent at a time. In between, from the second round on, the pages that were dirtied again before
+   * their turn are left to the next round: the shorter, the more of them are noticed, and the more an order that learns
+   * can do; but each time the link runs dry for as long as a collection takes. Default 100.
+   */
+  readonly chunkMs?: number;
   /** No round begins later than this after the start, whatever is pending; default: never, the total budget decides. */
   readonly forceAfterMs?: number;
 }
@@ -44,7 +51,7 @@ export function preCopy(options: PreCopyOptions = {}): Strategy {
   if (!Number.isInteger(roundsMax) || roundsMax < 1) {
     throw new RangeError(`maxRounds is an integer of at least 1, not ${roundsMax}`);
   }
-  for (const name of ['downtimeTargetMs', 'fixedBlackoutMs', 'forceAfterMs'] as const) {
+  for (const name of ['downtimeTargetMs', 'fixedBlackoutMs', 'forceAfterMs', 'chunkMs'] as const) {
     const value = options[name];
     if (value !== undefined && !(value >= 0)) throw new RangeError(`${name} is a number of at least 0, not ${value}`);
   }
@@ -65,6 +72,7 @@ async function* run(
     roundsMax: options.maxRounds,
     forceAfterMs: options.forceAfterMs ?? Number.POSITIVE_INFINITY,
   };
+  const chunkMs = options.chunkMs ?? CHUNK_MS;
   const link = { pageSizeBytes: memory.pageSizeBytes, linkBytesPerSecond: context.linkBytesPerSecond };
 
   context.signal.throwIfAborted();
@@ -81,7 +89,7 @@ async function* run(
   for (;;) {
     const round = rounds.length;
     const encode = round > 0 && context.encoding;
-    const plan = { round, runs, encode, skipDirtied: round > 0, pageBytesPerSecond };
+    const plan = { round, runs, encode, skipDirtied: round > 0, pageBytesPerSecond, chunkMs };
     const outcome = yield* sendRound(context, plan, dirty);
     rounds.push(outcome.measurement);
     pageBytesPerSecond = outcome.pageBytesPerSecond;

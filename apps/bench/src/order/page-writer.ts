@@ -1,10 +1,19 @@
-import { seededRandom } from '../micro/seeded-random.ts';
-
 /** In which order a simulated guest writes the pages of its working set. */
 export const WRITE_PATTERNS = ['random', 'zipf', 'sweep'] as const;
 
 /** The name of a pattern. */
 export type WritePattern = (typeof WRITE_PATTERNS)[number];
+
+/** Numbers from 0 up to 1, the same for the same seed: G. Marsaglia, "Xorshift RNGs", JSS 8(14), 2003, section 4. */
+function seededRandom(seed: number): () => number {
+  let state = (seed * 0x9e3779b1) >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
 
 /** A prime above every working set: multiplying by it permutes the page numbers. */
 const SCATTER = 1_000_003;
