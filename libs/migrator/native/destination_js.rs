@@ -9,6 +9,7 @@ use crate::destination_pump::{DestinationParts, DestinationPump};
 use crate::injected_fault::StalePage;
 use crate::link::Link;
 use crate::promise::on_thread;
+use crate::pump_error::PumpError;
 use crate::source_js::{VerificationOutcome, lock};
 use crate::start_gate::{Fate, StartGate};
 
@@ -56,7 +57,8 @@ pub struct EpochFate {
 /// `interrupt` may come at any time.
 #[napi]
 pub struct NativeDestinationPump {
-    pump: Arc<Mutex<DestinationPump>>,
+    /// Until it is closed: it holds on to the guest, its memory and its descriptors.
+    pump: Arc<Mutex<Option<DestinationPump>>>,
     gate: Arc<StartGate>,
     channel: Mutex<Capsule<ChannelTable>>,
     timeout_ms: u32,
@@ -84,7 +86,7 @@ impl NativeDestinationPump {
             stale: options.keep_stale_page.unwrap_or(false).then(StalePage::default),
         };
         Ok(Self {
-            pump: Arc::new(Mutex::new(DestinationPump::new(parts))),
+            pump: Arc::new(Mutex::new(Some(DestinationPump::new(parts)))),
             gate,
             channel: Mutex::new(channel),
             timeout_ms: options.timeout_ms,
@@ -96,7 +98,9 @@ impl NativeDestinationPump {
     pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pump = self.pump.clone();
         on_thread(env, "godwit-dest", move || {
-            lock(&pump).run().map(|arrival| ArrivalOutcome {
+            let mut pump = lock(&pump);
+            let pump = pump.as_mut().ok_or_else(PumpError::closed)?;
+            pump.run().map(|arrival| ArrivalOutcome {
                 epoch: arrival.epoch as f64,
                 started_at_ns: arrival.started_at_ns as f64,
                 raw_pages: arrival.raw_pages as f64,
@@ -112,8 +116,9 @@ impl NativeDestinationPump {
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pump = self.pump.clone();
         on_thread(env, "godwit-verify", move || {
-            lock(&pump)
-                .finish()
+            let mut pump = lock(&pump);
+            let pump = pump.as_mut().ok_or_else(PumpError::closed)?;
+            pump.finish()
                 .map(|verification| verification.map(VerificationOutcome::from))
         })
     }
@@ -132,13 +137,15 @@ impl NativeDestinationPump {
     #[napi]
     pub fn relink(&self, channel: JsCapsule<ChannelTable>, frames_sent: u32, frames_received: u32) {
         *lock(&self.channel) = channel.0.clone();
-        lock(&self.pump).parts.link = Link::new(channel.0, self.timeout_ms, frames_sent, frames_received);
+        if let Some(pump) = lock(&self.pump).as_mut() {
+            pump.parts.link = Link::new(channel.0, self.timeout_ms, frames_sent, frames_received);
+        }
     }
 
-    /// Gives memory back; after `run` has rejected or `finish` has settled for the last time.
+    /// Lets go of all parts; after `run` has rejected or `finish` has settled for the last time.
     #[napi]
     pub fn close(&self) {
-        lock(&self.pump).release();
+        lock(&self.pump).take();
     }
 
     /// Ends what waits for the source.

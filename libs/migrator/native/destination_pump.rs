@@ -69,14 +69,6 @@ impl DestinationPump {
         }
     }
 
-    /// Gives back what is large; see `SourcePump::release`.
-    pub fn release(&mut self) {
-        self.hashes = None;
-        self.body = Vec::new();
-        self.runs = Vec::new();
-        self.coded = Vec::new();
-    }
-
     /// Until the guest runs here, or something fails; then it will never run here, and the source is told why.
     pub fn run(&mut self) -> Result<Arrival, PumpError> {
         let arrived = self.receive_all();

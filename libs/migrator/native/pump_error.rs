@@ -23,6 +23,11 @@ impl PumpError {
         Self::new("ERR_GODWIT_PROTOCOL", message)
     }
 
+    /// A call after `close`.
+    pub fn closed() -> Self {
+        Self::new("ERR_GODWIT_CLOSED", "the pump was closed")
+    }
+
     /// A failure of the connection, while doing `what`.
     pub fn link(error: CapsuleError, what: &str) -> Self {
         let code = match error {

@@ -110,7 +110,8 @@ impl From<Verification> for VerificationOutcome {
 /// The sender's half of a migration. Calls run one after the other, each on a thread of its own.
 #[napi]
 pub struct NativeSourcePump {
-    pump: Arc<Mutex<SourcePump>>,
+    /// Until it is closed: it holds on to the guest, its memory and its descriptors.
+    pump: Arc<Mutex<Option<SourcePump>>>,
     cancellation: Arc<Cancellation>,
     tally: Arc<Tally>,
     channel: Mutex<JsCapsule<ChannelTable>>,
@@ -154,7 +155,7 @@ impl NativeSourcePump {
         let (cancellation, tally) = (Arc::new(Cancellation::default()), Arc::new(Tally::default()));
         let pump = SourcePump::new(parts, cancellation.clone(), tally.clone());
         Ok(Self {
-            pump: Arc::new(Mutex::new(pump)),
+            pump: Arc::new(Mutex::new(Some(pump))),
             cancellation,
             tally,
             channel: Mutex::new(JsCapsule(channel)),
@@ -255,13 +256,15 @@ impl NativeSourcePump {
         let left = std::mem::replace(&mut *lock(&self.channel), channel);
         self.bytes_sent_before
             .fetch_add(left.0.counters().bytes_sent, Ordering::Relaxed);
-        lock(&self.pump).parts.link = link;
+        if let Some(pump) = lock(&self.pump).as_mut() {
+            pump.parts.link = link;
+        }
     }
 
-    /// Gives memory back; after the last call of all others but `counters`.
+    /// Lets go of all parts; after the last call of all others but `counters`.
     #[napi]
     pub fn close(&self) {
-        lock(&self.pump).release();
+        lock(&self.pump).take();
     }
 
     /// Takes the migration back if it is not committed yet; false if it is too late.
@@ -295,7 +298,9 @@ impl NativeSourcePump {
         F: FnOnce(&mut SourcePump) -> std::result::Result<T, PumpError> + Send + 'static,
     {
         let pump = self.pump.clone();
-        on_thread(env, "godwit-source", move || work(&mut lock(&pump)))
+        on_thread(env, "godwit-source", move || {
+            work(lock(&pump).as_mut().ok_or_else(PumpError::closed)?)
+        })
     }
 }
 

@@ -92,19 +92,6 @@ impl SourcePump {
         }
     }
 
-    /// Gives back what is large. The object that JavaScript holds lives on until it is collected, and the collector does
-    /// not know what hangs on it.
-    pub fn release(&mut self) {
-        self.pages = Vec::new();
-        self.zero_flags = Vec::new();
-        self.encoded = Vec::new();
-        self.coded = Vec::new();
-        self.zero_runs = Vec::new();
-        self.body = Vec::new();
-        self.parts.forgotten = None;
-        self.parts.torn = None;
-    }
-
     pub fn page_count(&self) -> u64 {
         self.parts.memory.page_count()
     }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use napi::bindgen_prelude::Object;
@@ -33,10 +33,12 @@ impl From<NativeTarget> for Target {
     }
 }
 
-/// One attempt to connect.
+/// One attempt to connect. Whoever works on it holds it, so that its descriptor goes with the attempt and not with this
+/// object, which the garbage collector may leave for long.
 #[napi]
 pub struct NativeConnector {
-    connector: Arc<Connector>,
+    waiting: Mutex<Option<Arc<Connector>>>,
+    attempt: Weak<Connector>,
 }
 
 #[napi]
@@ -44,8 +46,10 @@ impl NativeConnector {
     #[napi(constructor)]
     pub fn new() -> Result<Self> {
         let connector = Connector::new().map_err(|error| Failure::new(NATIVE_FAILED, error.to_string()))?;
+        let connector = Arc::new(connector);
         Ok(Self {
-            connector: Arc::new(connector),
+            attempt: Arc::downgrade(&connector),
+            waiting: Mutex::new(Some(connector)),
         })
     }
 
@@ -58,7 +62,9 @@ impl NativeConnector {
         timeout_ms: u32,
         link_bytes_per_second: f64,
     ) -> Result<Object<'env>> {
-        let (connector, target) = (self.connector.clone(), Target::from(target));
+        let connector = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let connector = connector.ok_or_else(|| Failure::new(NATIVE_FAILED, "a second attempt".to_owned()))?;
+        let target = Target::from(target);
         let timeout = (timeout_ms != NO_TIMEOUT_MS).then(|| Duration::from_millis(timeout_ms.into()));
         promise(env, detach, move || {
             NativeConnection::new(
@@ -70,6 +76,8 @@ impl NativeConnector {
 
     #[napi]
     pub fn cancel(&self) {
-        self.connector.cancel();
+        if let Some(connector) = self.attempt.upgrade() {
+            connector.cancel();
+        }
     }
 }

@@ -15,10 +15,15 @@ enum Socket {
     Unix(UnixListener, PathBuf),
 }
 
+/// The descriptors of a listener that is not closed.
+struct Open {
+    socket: Socket,
+    wake: Wake,
+}
+
 /// A listening socket.
 pub struct Listener {
-    socket: RwLock<Option<Socket>>,
-    wake: Wake,
+    open: RwLock<Option<Open>>,
     closed: AtomicBool,
     address: String,
 }
@@ -42,8 +47,10 @@ impl Listener {
             }
         };
         Ok(Self {
-            socket: RwLock::new(Some(socket)),
-            wake: Wake::new().map_err(failed)?,
+            open: RwLock::new(Some(Open {
+                socket,
+                wake: Wake::new().map_err(failed)?,
+            })),
             closed: AtomicBool::new(false),
             address,
         })
@@ -56,9 +63,9 @@ impl Listener {
 
     /// Blocks for the next connection. Returns the socket and the address of the peer.
     pub fn accept(&self) -> Result<(OwnedFd, String), Failure> {
-        let guard = self.socket.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.open.read().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let Some(socket) = guard.as_ref().filter(|_| !self.closed.load(Ordering::Acquire)) else {
+            let Some(Open { socket, wake }) = guard.as_ref().filter(|_| !self.closed.load(Ordering::Acquire)) else {
                 return Err(Failure::new(
                     CONNECTION_CLOSED,
                     format!("the listener on {} was closed", self.address),
@@ -84,7 +91,7 @@ impl Listener {
             };
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    if let Err(error) = self.wake.wait(fd, libc::POLLIN, None) {
+                    if let Err(error) = wake.wait(fd, libc::POLLIN, None) {
                         return Err(self.broken(&error));
                     }
                 }
@@ -98,9 +105,15 @@ impl Listener {
     /// Ends accepts and frees the address. Idempotent.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.wake.raise();
-        let socket = self.socket.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Socket::Unix(_, path)) = socket {
+        if let Some(open) = self.open.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            open.wake.raise();
+        }
+        let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Open {
+            socket: Socket::Unix(_, path),
+            ..
+        }) = open
+        {
             // Somebody may have removed it already.
             let _ = std::fs::remove_file(path);
         }

@@ -18,8 +18,7 @@ pub const NO_TIMEOUT_MS: u32 = u32::MAX;
 /// A connected TCP or Unix stream. The descriptor is non-blocking: threads wait in poll(2), where `interrupt` and `close`
 /// reach them through an eventfd.
 pub struct Stream {
-    socket: RwLock<Option<OwnedFd>>,
-    wake: Wake,
+    open: RwLock<Option<Open>>,
     interrupted: AtomicBool,
     closed: AtomicBool,
     /// Zero: no limit.
@@ -33,6 +32,12 @@ pub struct Stream {
     receive_calls: AtomicU64,
 }
 
+/// The descriptors of a stream that is not closed.
+struct Open {
+    socket: OwnedFd,
+    wake: Wake,
+}
+
 #[derive(Clone, Copy)]
 enum Direction {
     Send,
@@ -44,8 +49,10 @@ impl Stream {
     pub fn new(socket: OwnedFd, link_bytes_per_second: u64) -> io::Result<Self> {
         socket::configure(socket.as_fd())?;
         Ok(Self {
-            socket: RwLock::new(Some(socket)),
-            wake: Wake::new()?,
+            open: RwLock::new(Some(Open {
+                socket,
+                wake: Wake::new()?,
+            })),
             interrupted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             link_bytes_per_second: AtomicU64::new(link_bytes_per_second),
@@ -68,10 +75,17 @@ impl Stream {
     /// threads inside a transfer to leave it, microseconds as a rule.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.wake.raise();
-        let socket = self.socket.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(socket) = socket {
+        self.wake();
+        let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Open { socket, .. }) = open {
             socket::finish(socket);
+        }
+    }
+
+    /// Lets threads inside a transfer look around.
+    fn wake(&self) {
+        if let Some(open) = self.open.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            open.wake.raise();
         }
     }
 
@@ -96,9 +110,10 @@ impl Stream {
         timeout_ms: u32,
         mut pacer: Option<MutexGuard<'_, Pacer>>,
     ) -> Result<u64, CapsuleError> {
-        let socket = self.socket.read().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         self.ended()?;
-        let fd = socket.as_ref().ok_or(CapsuleError::Closed)?.as_fd();
+        let Open { socket, wake } = open.as_ref().ok_or(CapsuleError::Closed)?;
+        let fd = socket.as_fd();
         let total_bytes = vectors.remaining_bytes();
         if let Some(pacer) = &mut pacer {
             pacer.begin(self.now_ns(), self.link_bytes_per_second.load(Ordering::Relaxed));
@@ -106,7 +121,7 @@ impl Stream {
         let mut stalled_since = None;
         while vectors.remaining_bytes() > 0 {
             let limit_bytes = match &mut pacer {
-                Some(pacer) => self.wait_for_link(pacer, vectors.remaining_bytes())?,
+                Some(pacer) => self.wait_for_link(wake, pacer, vectors.remaining_bytes())?,
                 None => usize::MAX,
             };
             let moved = vectors.offer(limit_bytes, |window| match direction {
@@ -126,7 +141,7 @@ impl Stream {
                     self.ended()?;
                 }
                 _ => match socket::failure() {
-                    None => self.wait_for_peer(fd, direction, timeout_ms, &mut stalled_since)?,
+                    None => self.wait_for_peer(wake, fd, direction, timeout_ms, &mut stalled_since)?,
                     Some(error) => return Err(error),
                 },
             }
@@ -135,7 +150,7 @@ impl Stream {
     }
 
     /// Waits until the link has room; returns how many bytes it takes.
-    fn wait_for_link(&self, pacer: &mut Pacer, wanted_bytes: u64) -> Result<usize, CapsuleError> {
+    fn wait_for_link(&self, wake: &Wake, pacer: &mut Pacer, wanted_bytes: u64) -> Result<usize, CapsuleError> {
         let wanted = usize::try_from(wanted_bytes).unwrap_or(usize::MAX);
         let mut slack = None;
         loop {
@@ -148,7 +163,7 @@ impl Stream {
                 Grant::Send(bytes) => return Ok(bytes),
                 Grant::WaitNs(wait_ns) => {
                     slack.get_or_insert_with(TimerSlack::tighten);
-                    self.wake.sleep(Duration::from_nanos(wait_ns)).map_err(os)?;
+                    wake.sleep(Duration::from_nanos(wait_ns)).map_err(os)?;
                     self.ended()?;
                 }
             }
@@ -157,6 +172,7 @@ impl Stream {
 
     fn wait_for_peer(
         &self,
+        wake: &Wake,
         fd: BorrowedFd<'_>,
         direction: Direction,
         timeout_ms: u32,
@@ -169,7 +185,7 @@ impl Stream {
         let stalled = stalled_since.get_or_insert_with(Instant::now);
         let limit = (timeout_ms != NO_TIMEOUT_MS)
             .then(|| Duration::from_millis(timeout_ms.into()).saturating_sub(stalled.elapsed()));
-        let waited = self.wake.wait(fd, events, limit).map_err(os)?;
+        let waited = wake.wait(fd, events, limit).map_err(os)?;
         self.ended()?;
         match waited {
             Waited::Elapsed => Err(CapsuleError::Timeout),
@@ -206,7 +222,7 @@ impl Channel for Stream {
 
     fn interrupt(&self) {
         self.interrupted.store(true, Ordering::Release);
-        self.wake.raise();
+        self.wake();
     }
 
     fn counters(&self) -> ChannelCounters {

@@ -1,5 +1,5 @@
 /** A host process of the tests: makes, sends and receives guests as its parent asks. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createXbzrleCodec } from '@godwit/codec-xbzrle';
 import { recencyOrder } from '@godwit/dirty-tracker';
 import type { Guest, Strategy } from '@godwit/ports';
@@ -99,9 +99,9 @@ const handlers: Handlers = {
     const { running } = present(guest, 'guest');
     return { running, selfCheck: await present(guest, 'guest').selfCheck() };
   },
-  async resident() {
+  async holdings() {
     const [, kibibytes] = /^Rss:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
-    return { bytes: Number(kibibytes) * 1024 };
+    return { residentBytes: Number(kibibytes) * 1024, descriptors: readdirSync('/proc/self/fd').length };
   },
   async closeGuest() {
     await guest?.close();

@@ -44,7 +44,11 @@ export interface HostRequests {
     readonly params: Record<string, never>;
     readonly result: { readonly running: boolean; readonly selfCheck: SelfCheck };
   };
-  resident: { readonly params: Record<string, never>; readonly result: { readonly bytes: number } };
+  /** What this process holds: memory, and open descriptors. */
+  holdings: {
+    readonly params: Record<string, never>;
+    readonly result: { readonly residentBytes: number; readonly descriptors: number };
+  };
   closeGuest: { readonly params: Record<string, never>; readonly result: undefined };
 }
 
