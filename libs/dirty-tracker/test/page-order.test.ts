@@ -123,6 +123,62 @@ describe('priority order', () => {
   });
 });
 
+describe('an order that learns', () => {
+  const PAGES = 640;
+  /** A guest that writes 64 pages between two collections, the next ones each time, in a circle. */
+  const sweep = (step: number): PageSet => PageSet.empty(PAGES).addRun((step * 64) % PAGES, 64);
+
+  it.each([recencyOrder, priorityOrder])(
+    'keeps still in a sweep, which writes next what is longest clean (%o)',
+    (make) => {
+      const order = make();
+      const pending = PageSet.empty(PAGES);
+      let step = 0;
+      for (let round = 0; round < 6; round++) {
+        // Half of the circle is pending, and what comes next is among it.
+        pending.clear();
+        for (let before = 0; before < 10; before++, step++) order.observe(sweep(step));
+        for (let next = 0; next < 5; next++) pending.or(sweep(step + next));
+        const runs = order.arrange(pending);
+        if (round > 2) expect([...runs]).toEqual([...pending.toRuns()]);
+      }
+    },
+  );
+
+  it.each([recencyOrder, priorityOrder])('goes by what it knows where hot pages stay hot (%o)', (make) => {
+    const order = make();
+    const all = PageSet.full(PAGES);
+    for (let round = 0; round < 20; round++) {
+      for (let step = 0; step < 4; step++)
+        order.observe(
+          PageSet.empty(PAGES)
+            .addRun(100, 20)
+            .add((round * 37 + step) % PAGES),
+        );
+      // The newest observation has one page more.
+      const last = pagesInOrder(order.arrange(all)).slice(-21);
+      expect(last.filter((page) => page >= 100 && page < 120)).toHaveLength(20);
+    }
+  });
+
+  it('goes by it again when the sweep is over', () => {
+    const order = recencyOrder();
+    const all = PageSet.full(PAGES);
+    let step = 0;
+    for (let round = 0; round < 5; round++) {
+      for (let before = 0; before < 5; before++, step++) order.observe(sweep(step));
+      order.arrange(all);
+    }
+    const hot = PageSet.empty(PAGES).addRun(200, 20);
+    for (let round = 0; round < 10; round++) {
+      for (let times = 0; times < 4; times++) order.observe(hot);
+      order.arrange(all);
+    }
+    order.observe(hot);
+    expect(pagesInOrder(order.arrange(all)).slice(-20)).toEqual([...hot.pages()]);
+  });
+});
+
 describe('orders of a huge memory', () => {
   const pageCount = 2 ** 28;
 

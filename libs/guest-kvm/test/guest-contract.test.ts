@@ -38,6 +38,12 @@ const workloads: Record<string, KvmGuestOptions> = {
   idle: { ...SMALL, vcpuCount: 2, workload: { name: 'idle', beatMicroseconds: 200 } },
   l2fwd: { ...SMALL, workload: { name: 'l2fwd' } },
   appmembench: { ...SMALL, workload: { name: 'appmembench', workingSetBytes: 4 * MIB, pattern: 'zipf' } },
+  'appmembench, with dirty rings': {
+    ...SMALL,
+    tracking: 'kvm-dirty-ring',
+    vcpuCount: 2,
+    workload: { name: 'appmembench', workingSetBytes: 4 * MIB, pattern: 'random' },
+  },
   'appmembench, whole pages': {
     ...SMALL,
     tracking: 'pagemap-scan',

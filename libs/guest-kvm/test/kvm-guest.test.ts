@@ -31,10 +31,17 @@ describe('options', () => {
     { residentBytes: -1 },
     { seed: -1 },
     { idlePollMicroseconds: 0 },
+    { dirtyRingPages: 512 },
+    { dirtyRingPages: 5000 },
+    { dirtyRingPages: 131_072 },
     { workload: { name: 'appmembench' as const, workingSetBytes: 16 * GIB } },
     { workload: { name: 'idle' as const, beatMicroseconds: 0 } },
   ])('refuses %j as out of range', async (options) => {
     await expect(createKvmGuest(options)).rejects.toThrow(RangeError);
+  });
+
+  it('knows its trackings', async () => {
+    await expect(createKvmGuest({ tracking: 'guess' as 'kvm-dirty-log' })).rejects.toThrow(TypeError);
   });
 
   it('refuses what cannot be from a peer, whatever it is', async () => {

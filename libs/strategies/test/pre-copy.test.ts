@@ -86,6 +86,16 @@ describe('pre-copy of a forwarder', () => {
     expect(context.stalePages()).toEqual([]);
   });
 
+  it('leaves more to the next round the more often it looks', async () => {
+    const resends = async (chunkMs: number): Promise<number> => {
+      const context = new SimulatedMigration(diabolical, { ...TEN_GIGABIT, encoding: false }, BUDGET);
+      await eventsOf(preCopy({ chunkMs, maxRounds: 10 }), context);
+      expect(context.stalePages()).toEqual([]);
+      return context.sends.slice(1).reduce((sum, { pages }) => sum + pages.length, 0);
+    };
+    expect(await resends(2)).toBeLessThan((await resends(100)) / 2);
+  });
+
   it('sends deltas from round 1 on, each in the order it was given', async () => {
     const observed: number[] = [];
     const descending: PageOrder = {
@@ -229,5 +239,6 @@ describe('pre-copy', () => {
     expect(() => preCopy({ maxRounds: 1.5 })).toThrow(RangeError);
     expect(() => preCopy({ downtimeTargetMs: -1 })).toThrow(RangeError);
     expect(() => preCopy({ forceAfterMs: Number.NaN })).toThrow(RangeError);
+    expect(() => preCopy({ chunkMs: -1 })).toThrow(RangeError);
   });
 });

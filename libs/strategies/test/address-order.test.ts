@@ -1,0 +1,4 @@
+import { pageOrderSuite } from '@godwit/contract-tests';
+import { addressOrder } from '../src/index.ts';
+
+pageOrderSuite('address', () => ({ order: addressOrder(), learns: false }));
