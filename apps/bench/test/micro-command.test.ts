@@ -17,12 +17,25 @@ interface Ended {
   readonly stderr: string;
 }
 
-function bench(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+interface BenchOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** It is interrupted as soon as this stands on standard error. */
+  readonly interruptAt?: string;
+}
+
+function bench(args: readonly string[], { environment, interruptAt }: BenchOptions = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const env = { ...process.env, ...environment };
     const child = execFile(process.execPath, [BENCH, ...args], { env }, (_, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr }),
     );
+    let said = '';
+    child.stderr?.on('data', (text: string) => {
+      const before = said;
+      said += text;
+      const isNew = interruptAt !== undefined && said.includes(interruptAt) && !before.includes(interruptAt);
+      if (isNew) child.kill('SIGINT');
+    });
   });
 }
 
@@ -69,6 +82,14 @@ describe.skipIf(missing !== undefined)(
       expect(code).toBe(3);
     });
 
+    it('ends with exit code 3 where the native build is missing, and takes nothing else', async () => {
+      const environment = { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere/native.node' };
+      const { code, stdout, stderr } = await bench(['micro', '--quick'], { environment });
+      expect(stderr).toContain('the native build of @godwit/bench is missing here');
+      expect(stdout).toBe('');
+      expect(code).toBe(3);
+    });
+
     it('measures, and writes the document to standard output and nothing else there', async () => {
       const { code, stdout, stderr } = await bench(['micro', 'page-set', '--quick', '--quiet', '--json', '-']);
       expect(stderr).toBe('');
@@ -95,12 +116,24 @@ describe.skipIf(missing !== undefined)(
       expect(code).toBe(judged.every(({ met }) => met) ? 0 : 1);
     });
 
+    it.skipIf(process.arch !== 'x64')('ends with exit code 3 where a package has no such kernel', async () => {
+      const { code, stdout, stderr } = await bench(['micro', 'page-set', '--quick', '--isa', 'sse2']);
+      expect(stderr).toContain('page-set: there is no kernel of the instruction sets asked for');
+      expect(stdout).toBe('');
+      expect(code).toBe(3);
+    });
+
+    it('ends with exit code 130 when it is interrupted', async () => {
+      const { code, stdout } = await bench(['micro'], { interruptAt: "measuring: the machine's limits" });
+      expect(stdout).toBe('');
+      expect(code).toBe(130);
+    });
+
     it('prints a table without colours and draws a figure', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
       const svg = join(folder, 'micro.svg');
-      const { code, stdout, stderr } = await bench(['micro', 'limits', '--quick', '--pin', 'none', '--svg', svg], {
-        NO_COLOR: '1',
-      });
+      const args = ['micro', 'limits', '--quick', '--pin', 'none', '--svg', svg];
+      const { code, stdout, stderr } = await bench(args, { environment: { NO_COLOR: '1' } });
       expect(stderr).toContain("measuring: the machine's limits");
       expect(stdout).toContain('pinned: none');
       expect(stdout).toContain('read 512 KiB in cache');

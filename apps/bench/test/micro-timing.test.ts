@@ -96,22 +96,28 @@ describe('interleaved timing', () => {
 });
 
 describe('an operation under benchmark.js', () => {
-  const plan = { secondsMax: 0.01, samplesMin: 5, warmMs: 1 };
+  const plan = { secondsMax: 0.01, samplesMin: 5, warmMs: 1, signal: never };
 
-  it('is called with its closure, and has a spread in nanoseconds', () => {
+  it('is called with its closure, and has a spread in nanoseconds', async () => {
     let calls = 0;
-    const spread = timeOperation({ name: 'counting', run: () => ++calls }, plan);
+    const spread = await timeOperation({ name: 'counting', run: () => ++calls }, plan);
     expect(calls).toBeGreaterThan(5);
     expect(spread.samples).toBeGreaterThanOrEqual(5);
     expect(spread.median).toBeGreaterThan(0);
     expect(spread.p5).toBeLessThanOrEqual(spread.p95);
   });
 
-  it('throws what it throws', () => {
+  it('throws what it throws', async () => {
     const failure = new Error('broken');
     const run = (): never => {
       throw failure;
     };
-    expect(() => timeOperation({ name: 'broken', run }, plan)).toThrow(failure);
+    await expect(timeOperation({ name: 'broken', run }, plan)).rejects.toBe(failure);
+  });
+
+  it('ends with the reason of the signal', async () => {
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    await expect(timeOperation({ name: 'none', run: () => 0 }, { ...plan, signal })).rejects.toBe(reason);
   });
 });

@@ -18,7 +18,7 @@ export async function dirtyBenchmark(context: MicroContext): Promise<FigureRow[]
     // The tracker has a thread of its own.
     ...(await context.thread.everywhere(() => collectFromKernel(context))),
     ...(await collectMarks(context)),
-    ...orderRows(context),
+    ...(await orderRows(context)),
   ];
 }
 

@@ -19,12 +19,13 @@ const ORDERS: Readonly<Record<string, () => PageOrder>> = {
 };
 
 /** Learning from a round's dirty pages, and putting them in order, in 8 GiB of pages. */
-export function orderRows(context: MicroContext): FigureRow[] {
+export async function orderRows(context: MicroContext): Promise<FigureRow[]> {
   const rounds = dirtyRounds();
-  const rows = Object.entries(ORDERS).flatMap(([name, make]) => rowsOf(context, name, make, rounds));
+  const rows: FigureRow[] = [];
+  for (const [name, make] of Object.entries(ORDERS)) rows.push(...(await rowsOf(context, name, make, rounds)));
   const lastSeen = new Map<number, number>();
   let round = 0;
-  const plain = timeOperation(
+  const plain = await timeOperation(
     {
       name: 'plain',
       run() {
@@ -39,12 +40,12 @@ export function orderRows(context: MicroContext): FigureRow[] {
 
 const OBSERVE = `update the order for ${formatCount(DIRTY_PAGES)} dirty pages`;
 
-function rowsOf(
+async function rowsOf(
   context: MicroContext,
   name: string,
   make: () => PageOrder,
   rounds: readonly PageSet[],
-): readonly FigureRow[] {
+): Promise<readonly FigureRow[]> {
   const order = make();
   for (const dirty of rounds) order.observe(dirty);
   const last = rounds.at(-1) ?? PageSet.empty(PAGE_COUNT);
@@ -52,8 +53,8 @@ function rowsOf(
   check(arranged.equals(last), `the order ${name} does not arrange every page once`);
   let round = 0;
   const next = (): PageSet => rounds[++round % ROUNDS] ?? last;
-  const observe = timeOperation({ name, run: () => order.observe(next()) }, context.operationPlan);
-  const both = timeOperation(
+  const observe = await timeOperation({ name, run: () => order.observe(next()) }, context.operationPlan);
+  const both = await timeOperation(
     {
       name,
       run() {

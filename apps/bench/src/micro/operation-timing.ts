@@ -13,6 +13,7 @@ export interface OperationPlan {
   readonly samplesMin: number;
   /** How long the compiler may watch it before: the first of several variants pays for it else. */
   readonly warmMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** Each sample takes at least this long: three orders above the clock's resolution. */
@@ -24,9 +25,13 @@ const consumed: { last?: unknown } = {};
 /**
  * Nanoseconds of one operation, measured with benchmark.js: for operations of microseconds that a loop around them must
  * amortise. Not for anything asynchronous, which benchmark.js does not wait for.
- * @throws what the operation throws
+ * @throws what the operation throws, and `signal.reason` when it is aborted before
  */
-export function timeOperation({ name, run }: Operation, { secondsMax, samplesMin, warmMs }: OperationPlan): Spread {
+export async function timeOperation({ name, run }: Operation, plan: OperationPlan): Promise<Spread> {
+  const { secondsMax, samplesMin, warmMs, signal } = plan;
+  // A turn of the event loop, for the one who wants to interrupt.
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
   warm(run, warmMs);
   const benchmark = new Benchmark(
     name,

@@ -30,7 +30,8 @@ export interface MicroOptions {
 
 /**
  * Measures the machine's limits and then what was asked for.
- * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where a native build or an instruction set is missing
+ * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where a native build or an instruction set is missing, or where the one
+ * benchmark asked for has nothing native to measure here
  * @throws Error where a measured operation gave a wrong result
  * @throws `signal.reason` when it is aborted
  */
@@ -58,7 +59,7 @@ export async function runMicro(options: MicroOptions): Promise<MicroDocument> {
       wants: (isa) => isas === undefined || isas.includes(isa),
       plan,
       longPlan,
-      operationPlan: { secondsMax: quick ? 0.05 : 0.5, samplesMin: quick ? 5 : 30, warmMs: quick ? 5 : 30 },
+      operationPlan: { secondsMax: quick ? 0.05 : 0.5, samplesMin: quick ? 5 : 30, warmMs: quick ? 5 : 30, signal },
       quick,
       notMeasured: (what) => notMeasured.push(what),
     };
@@ -68,6 +69,10 @@ export async function runMicro(options: MicroOptions): Promise<MicroDocument> {
       if (name !== 'limits') onStage?.(name);
       const rows = await MICRO_BENCHMARKS[name](context);
       results.push(...rows.map((row) => microResult(name, row)));
+    }
+    const [only] = benchmarks.length === 1 ? benchmarks : [];
+    if (only !== undefined && only !== 'limits' && !results.some(({ backend }) => backend === 'native')) {
+      throw new GodwitError('ERR_GODWIT_UNSUPPORTED', notMeasured.join('; '));
     }
     const measuredIsas = available.filter(context.wants);
     const machine = {

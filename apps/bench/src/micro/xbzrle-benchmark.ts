@@ -28,7 +28,7 @@ export async function xbzrleBenchmark(context: MicroContext): Promise<FigureRow[
     ...(await encodeFromMemory(context, natives)),
     ...(await decodeInCache(context, natives, typescript)),
     ...(await adaptiveRows(context, natives)),
-    ...singlePages(context, natives.slice(0, 1), typescript),
+    ...(await singlePages(context, natives.slice(0, 1), typescript)),
   ];
 }
 
@@ -70,24 +70,30 @@ async function decodeInCache(
 }
 
 /** A call for a single page: the work and the way there. */
-function singlePages(context: MicroContext, natives: readonly CodecVariant[], typescript: CodecVariant): FigureRow[] {
+async function singlePages(
+  context: MicroContext,
+  natives: readonly CodecVariant[],
+  typescript: CodecVariant,
+): Promise<FigureRow[]> {
   const change = CHANGES.find(({ name }) => name === 'one word');
   if (change === undefined) return [];
   const { old, current } = pagesInCache({ ...change, pageCount: 1 });
-  return [...natives, typescript].flatMap((variant): FigureRow[] => {
-    const { codec, name, backend } = variant;
+  const rows: FigureRow[] = [];
+  for (const { codec, name, backend } of [...natives, typescript]) {
     const into = new Uint8Array(PAGE_BYTES);
     const delta = into.slice(0, codec.encodePage(old, current, into));
     const page = old.slice();
-    const encode = timeOperation({ name, run: () => codec.encodePage(old, current, into) }, context.operationPlan);
-    const decode = timeOperation({ name, run: () => codec.decodePage(delta, page) }, context.operationPlan);
+    const plan = context.operationPlan;
+    const encode = await timeOperation({ name, run: () => codec.encodePage(old, current, into) }, plan);
+    const decode = await timeOperation({ name, run: () => codec.decodePage(delta, page) }, plan);
     check(Buffer.compare(page, current) === 0, `${name}: a decoded page differs`);
     const of = { variant: name, backend, unit: 'ns' };
     const read = context.limits.shareOf('readL1', (2 * PAGE_BYTES) / encode.median);
     const copied = context.limits.shareOf('copyL2', delta.length / decode.median);
-    return [
+    rows.push(
       { name: 'a call to encode one page, one word', ...of, spread: encode, limit: read },
       { name: 'a call to decode one page, one word', ...of, spread: decode, limit: copied },
-    ];
-  });
+    );
+  }
+  return rows;
 }

@@ -29,7 +29,7 @@ export async function zeropageBenchmark(context: MicroContext): Promise<FigureRo
     ...(await mixedPages(context, isas)),
     ...(await untouchedMapping(context)),
     ...(await twoThreads(context)),
-    ...singlePages(context, isas),
+    ...(await singlePages(context, isas)),
   ];
 }
 
@@ -119,7 +119,7 @@ async function twoThreads(context: MicroContext): Promise<FigureRow[]> {
 const WITHIN = 0.97;
 
 /** A call for a single page: what it costs to come and go. */
-function singlePages(context: MicroContext, isas: readonly string[]): FigureRow[] {
+async function singlePages(context: MicroContext, isas: readonly string[]): Promise<FigureRow[]> {
   const page = context.memory.part(0, PAGE_BYTES);
   const into = PageSet.empty(1);
   const native = nativeScans(isas).slice(0, 1);
@@ -137,10 +137,12 @@ function singlePages(context: MicroContext, isas: readonly string[]): FigureRow[
       run: () => compareScan(page, into, 1),
     },
   ];
-  return operations.map(({ backend, ...operation }) => {
-    const spread = timeOperation(operation, context.operationPlan);
+  const rows: FigureRow[] = [];
+  for (const { backend, ...operation } of operations) {
+    const spread = await timeOperation(operation, context.operationPlan);
     check(into.has(0), `${operation.name} does not see a zero page`);
     const limit = context.limits.shareOf('readL1', PAGE_BYTES / spread.median);
-    return { name: 'a call for one zero page', variant: operation.name, backend, unit: 'ns', spread, limit };
-  });
+    rows.push({ name: 'a call for one zero page', variant: operation.name, backend, unit: 'ns', spread, limit });
+  }
+  return rows;
 }
