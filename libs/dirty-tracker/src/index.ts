@@ -15,6 +15,7 @@
  *
  * @packageDocumentation
  */
+export * from './availability.ts';
 export * from './compare-tracker.ts';
 export * from './dirty-rate.ts';
 export * from './kvm-dirty-log-tracker.ts';

@@ -40,6 +40,9 @@ const loaded: Loaded = load();
 /** Whether the native module of this package is there. */
 export const nativeIsLoaded: boolean = 'module' in loaded;
 
+/** Why it is not there, as Node.js says. */
+export const nativeLoadError: unknown = 'module' in loaded ? undefined : loaded.error;
+
 /**
  * Makes a native tracker.
  * @throws GodwitError `ERR_GODWIT_UNSUPPORTED` where the native module, or what the tracker needs, is missing

@@ -6,6 +6,7 @@ import {
   createDirtyTracker,
   createSharedMarks,
   DirtyRate,
+  nativeAvailability,
   SoftwareMarksTracker,
   type TrackerName,
 } from '../src/index.ts';
@@ -58,6 +59,14 @@ describe('createDirtyTracker', () => {
   it('refuses what is no capsule', () => {
     const capsule = {} as Capsule<'memory'>;
     expect(() => createDirtyTracker(memory({ capsule }), { prefer: 'pagemap-scan' })).toThrow();
+  });
+});
+
+describe('nativeAvailability', () => {
+  it('says what is missing, if anything is', () => {
+    const { available, backend, reason } = nativeAvailability();
+    expect(backend).toBe(available ? 'native' : 'typescript');
+    expect(reason === '').toBe(available);
   });
 });
 
