@@ -22,31 +22,25 @@ pub unsafe fn copy_short(from: *const u8, to: *mut u8, length: usize) {
     }
     // SAFETY: the caller vouches for the bytes; each branch touches no others.
     unsafe {
-        match length {
-            0 => {}
-            1..=3 => {
+        if length < 4 {
+            if length > 0 {
                 // The three are all there are, twice or three times where there are fewer.
                 for at in [0, length / 2, length - 1] {
                     to.add(at).write(from.add(at).read());
                 }
             }
-            4..=7 => both_ends::<u32>(from, to, length),
-            8..=15 => both_ends::<u64>(from, to, length),
-            16..=32 => both_ends::<[u8; 16]>(from, to, length),
-            33..=256 => {
-                let mut at = 0;
-                while at + 32 < length {
-                    to.add(at)
-                        .cast::<[u8; 32]>()
-                        .write_unaligned(from.add(at).cast::<[u8; 32]>().read_unaligned());
-                    at += 32;
-                }
-                let last = length - 32;
-                to.add(last)
-                    .cast::<[u8; 32]>()
-                    .write_unaligned(from.add(last).cast::<[u8; 32]>().read_unaligned());
-            }
-            _ => std::ptr::copy_nonoverlapping(from, to, length),
+        } else if length < 8 {
+            both_ends::<u32>(from, to, length);
+        } else if length < 16 {
+            both_ends::<u64>(from, to, length);
+        } else if length <= 32 {
+            both_ends::<[u8; 16]>(from, to, length);
+        } else if length <= 64 {
+            both_ends::<[u8; 32]>(from, to, length);
+        } else if length <= 128 {
+            both_ends::<[u8; 64]>(from, to, length);
+        } else {
+            std::ptr::copy_nonoverlapping(from, to, length);
         }
     }
 }

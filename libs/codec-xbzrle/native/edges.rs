@@ -6,12 +6,9 @@ use crate::format::PAGE_BYTES_MIN;
 /// Bytes whose differences are one word of bits.
 pub const LINE_BYTES: usize = 64;
 
-/// Bytes of which a kernel remembers the edges before it writes down where they are: as many lines as a word has bits.
-pub const CHUNK_BYTES: usize = 64 * LINE_BYTES;
-
 /// Every page is some whole blocks of so many bytes.
 pub const BLOCK_BYTES: usize = 512;
-const _: () = assert!(PAGE_BYTES_MIN.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(PAGE_BYTES_MIN.is_multiple_of(BLOCK_BYTES));
 
 /// A kernel writes up to so many positions more than it reports, which mean nothing.
 pub const EDGE_SLACK: usize = LINE_BYTES;
@@ -49,23 +46,17 @@ pub type FindEdges = unsafe fn(comparison: Comparison) -> Edges;
 
 /// What is known while a kernel goes over a page.
 pub struct Walk {
-    pub count: usize,
-    pub changed_bytes: usize,
+    positions: *mut u32,
+    count: usize,
+    changed_bytes: usize,
     /// 1 where the last byte of the line before differs.
     open: u64,
 }
 
-/// The edges in a chunk of a page.
-pub struct Chunk {
-    /// Bit `i` of a line's word: byte `i` is an edge. Those of other lines than `lines` tells of mean nothing.
-    pub edges: [u64; 64],
-    /// Bit `i`: line `i` has edges.
-    pub lines: u64,
-}
-
 impl Walk {
-    pub const fn new() -> Self {
+    fn new(comparison: &Comparison) -> Self {
         Self {
+            positions: comparison.positions,
             count: 0,
             changed_bytes: 0,
             open: 0,
@@ -73,39 +64,68 @@ impl Walk {
     }
 
     /// Notes a line of which the bits in `differing` differ.
+    ///
+    /// # Safety
+    /// The line at `at` comes right after those noted before, and lies within the page.
     #[inline(always)]
-    pub fn note(&mut self, chunk: &mut Chunk, line: usize, differing: u64) {
+    pub unsafe fn note(&mut self, at: usize, differing: u64) {
+        // SAFETY: the caller vouches for the line; the positions have the room.
+        unsafe { self.note_with(at, differing, |positions, edges| write_some(positions, at, edges)) };
+    }
+
+    /// As [`Walk::note`]; `write_many` writes the positions of more than two edges, for which there is room, and slack.
+    ///
+    /// # Safety
+    /// As for [`Walk::note`].
+    #[inline(always)]
+    pub unsafe fn note_with(&mut self, at: usize, differing: u64, write_many: impl Fn(*mut u32, u64)) {
         let edges = differing ^ ((differing << 1) | self.open);
         self.open = differing >> 63;
         self.changed_bytes += differing.count_ones() as usize;
-        self.count += edges.count_ones() as usize;
-        chunk.edges[line] = edges;
-        chunk.lines |= u64::from(edges != 0) << line;
+        if edges == 0 {
+            return;
+        }
+        // SAFETY: the caller vouches that there are no more edges so far than bytes, for which there is room.
+        let positions = unsafe { self.positions.add(self.count) };
+        let count = edges.count_ones() as usize;
+        if count > 2 {
+            write_many(positions, edges);
+        } else {
+            let second = edges & (edges - 1);
+            // SAFETY: as above, with slack.
+            unsafe {
+                positions.write(at as u32 + edges.trailing_zeros());
+                positions.add(1).write(at as u32 + second.trailing_zeros());
+            }
+        }
+        self.count += count;
     }
 
-    /// Notes lines that are equal, from `line` on.
+    /// Notes lines that are equal, from `at` on.
+    ///
+    /// # Safety
+    /// As for [`Walk::note`].
     #[inline(always)]
-    pub fn note_equal(&mut self, chunk: &mut Chunk, line: usize) {
+    pub unsafe fn note_equal(&mut self, at: usize) {
         if self.open != 0 {
-            self.note(chunk, line, 0);
+            // SAFETY: as the caller says.
+            unsafe { self.note(at, 0) };
         }
     }
 
     /// No delta is shorter: the bytes that differ, and a length for each edge.
-    #[inline(always)]
-    pub fn delta_bytes_min(&self) -> usize {
+    fn delta_bytes_min(&self) -> usize {
         self.changed_bytes + self.count
     }
 
-    /// What was found, after the last chunk.
+    /// What was found, after the last line.
     ///
     /// # Safety
-    /// The positions noted so far have been written.
-    #[inline(always)]
-    pub unsafe fn finish(mut self, comparison: &Comparison) -> Edges {
+    /// The whole page was noted.
+    unsafe fn finish(mut self, comparison: &Comparison) -> Edges {
         if self.open != 0 {
             // SAFETY: there are no more edges so far than bytes, and room for one more.
-            unsafe { comparison.positions.add(self.count).write(comparison.page_bytes as u32) };
+            unsafe { self.positions.add(self.count).write(comparison.page_bytes as u32) };
             self.count += 1;
         }
         if self.delta_bytes_min() > comparison.delta_bytes_max {
@@ -118,85 +138,55 @@ impl Walk {
     }
 }
 
+/// Writes the positions of edges of the line at `at`.
+///
+/// # Safety
+/// There is room for them, and [`EDGE_SLACK`] more.
+#[inline(always)]
+unsafe fn write_some(positions: *mut u32, at: usize, mut edges: u64) {
+    const AT_ONCE: usize = 4;
+    let count = edges.count_ones() as usize;
+    let mut written = 0;
+    // Four at once, whether there are so many or not: how many is hard to predict. (G. Langdale, D. Lemire, "Parsing
+    // gigabytes of JSON per second", VLDB Journal 2019, section 3.1.5, do the same.)
+    while written < count {
+        for index in written..written + AT_ONCE {
+            // SAFETY: the caller vouches for the room.
+            unsafe { positions.add(index).write(at as u32 + edges.trailing_zeros()) };
+            edges &= edges.wrapping_sub(1);
+        }
+        written += AT_ONCE;
+    }
+}
+
+/// Goes over a page in parts of `part_bytes`, of which a block has a whole number. `find` notes the part at an offset.
+///
+/// # Safety
+/// See [`FindEdges`].
+#[inline(always)]
+pub unsafe fn walk_with(comparison: &Comparison, part_bytes: usize, find: impl Fn(&mut Walk, usize)) -> Edges {
+    let mut walk = Walk::new(comparison);
+    for at in (0..comparison.page_bytes).step_by(part_bytes) {
+        find(&mut walk, at);
+        if walk.delta_bytes_min() > comparison.delta_bytes_max {
+            return Edges::TooMany;
+        }
+    }
+    // SAFETY: the whole page was noted.
+    unsafe { walk.finish(comparison) }
+}
+
 /// Eight bytes at a time, on every processor.
 ///
 /// # Safety
 /// See [`FindEdges`].
 pub unsafe fn find_edges(comparison: Comparison) -> Edges {
-    // SAFETY: the caller vouches for all that the walk demands.
-    unsafe {
-        walk_with(&comparison, LINE_BYTES, |walk, chunk, line, at| {
-            find_in_line(&comparison, walk, chunk, line, at)
-        })
-    }
-}
-
-/// Goes over a page chunk by chunk. `find` notes the edges of `part_bytes` bytes at an offset, of which it is given the line
-/// too.
-///
-/// # Safety
-/// See [`FindEdges`]; the parts make up a block.
-#[inline(always)]
-pub unsafe fn walk_with(
-    comparison: &Comparison,
-    part_bytes: usize,
-    find: impl Fn(&mut Walk, &mut Chunk, usize, usize),
-) -> Edges {
-    let mut walk = Walk::new();
-    let mut chunk = Chunk {
-        edges: [0; 64],
-        lines: 0,
-    };
-    let mut positions = comparison.positions;
-    for chunk_at in (0..comparison.page_bytes).step_by(CHUNK_BYTES) {
-        chunk.lines = 0;
-        let end = comparison.page_bytes.min(chunk_at + CHUNK_BYTES);
-        for at in (chunk_at..end).step_by(part_bytes) {
-            find(&mut walk, &mut chunk, (at - chunk_at) / LINE_BYTES, at);
-        }
-        if walk.delta_bytes_min() > comparison.delta_bytes_max {
-            return Edges::TooMany;
-        }
-        // SAFETY: there are no more edges than bytes, for which there is room.
-        positions = unsafe { write_positions(&chunk, chunk_at, positions) };
-    }
-    // SAFETY: all positions have been written.
-    unsafe { walk.finish(comparison) }
-}
-
-/// Writes down the edges of the chunk at a page offset; returns where the next ones go.
-///
-/// # Safety
-/// The positions have room for all of them, and for [`EDGE_SLACK`] more.
-#[inline(always)]
-unsafe fn write_positions(chunk: &Chunk, chunk_at: usize, mut positions: *mut u32) -> *mut u32 {
-    const AT_ONCE: usize = 4;
-    let mut lines = chunk.lines;
-    while lines != 0 {
-        let line = lines.trailing_zeros() as usize;
-        lines &= lines - 1;
-        let at = (chunk_at + line * LINE_BYTES) as u32;
-        let mut edges = chunk.edges[line];
-        let count = edges.count_ones() as usize;
-        let mut written = 0;
-        // Four at once, whether there are so many or not: how many is hard to predict. (G. Langdale, D. Lemire, "Parsing
-        // gigabytes of JSON per second", VLDB Journal 2019, section 3.1.5, do the same.)
-        while written < count {
-            for index in written..written + AT_ONCE {
-                // SAFETY: the caller vouches for the room.
-                unsafe { positions.add(index).write(at + edges.trailing_zeros()) };
-                edges &= edges.wrapping_sub(1);
-            }
-            written += AT_ONCE;
-        }
-        // SAFETY: as above.
-        positions = unsafe { positions.add(count) };
-    }
-    positions
+    // SAFETY: the caller vouches for all that the walk and its parts demand.
+    unsafe { walk_with(&comparison, LINE_BYTES, |walk, at| find_in_line(&comparison, walk, at)) }
 }
 
 #[inline(always)]
-unsafe fn find_in_line(comparison: &Comparison, walk: &mut Walk, chunk: &mut Chunk, line: usize, at: usize) {
+unsafe fn find_in_line(comparison: &Comparison, walk: &mut Walk, at: usize) {
     // SAFETY: the line lies within both pages, for which the caller vouches.
     unsafe {
         let old = comparison.old.add(at).cast::<[u64; 8]>().read_unaligned();
@@ -208,7 +198,7 @@ unsafe fn find_in_line(comparison: &Comparison, walk: &mut Walk, chunk: &mut Chu
             std::array::from_fn(|lane| new.add(lane).read_volatile())
         };
         if (0..8).fold(0, |any, lane| any | (old[lane] ^ new[lane])) == 0 {
-            return walk.note_equal(chunk, line);
+            return walk.note_equal(at);
         }
         if !comparison.become_new.is_null() {
             comparison.become_new.add(at).cast::<[u64; 8]>().write_unaligned(new);
@@ -216,7 +206,7 @@ unsafe fn find_in_line(comparison: &Comparison, walk: &mut Walk, chunk: &mut Chu
         let differing = (0..8).fold(0, |bits, lane| {
             bits | (byte_mask(u64::from_le(old[lane]) ^ u64::from_le(new[lane])) << (8 * lane))
         });
-        walk.note(chunk, line, differing);
+        walk.note(at, differing);
     }
 }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm256_storeu_si256, _mm256_testz_si256, _mm256_xor_si256,
 };
 
-use crate::edges::{BLOCK_BYTES, Chunk, Comparison, Edges, Walk, walk_with};
+use crate::edges::{BLOCK_BYTES, Comparison, Edges, LINE_BYTES, Walk, walk_with};
 
 const VECTOR_BYTES: usize = 32;
 /// As many vectors as leave registers for the rest.
@@ -22,12 +22,12 @@ pub unsafe fn find_edges(comparison: Comparison) -> Edges {
     // SAFETY: the caller vouches for all that the walk and its parts demand.
     unsafe {
         if comparison.become_new.is_null() {
-            walk_with(&comparison, PART_BYTES, |walk, chunk, line, at| {
-                find_in_part::<false>(&comparison, walk, chunk, line, at);
+            walk_with(&comparison, PART_BYTES, |walk, at| {
+                find_in_part::<false>(&comparison, walk, at);
             })
         } else {
-            walk_with(&comparison, PART_BYTES, |walk, chunk, line, at| {
-                find_in_part::<true>(&comparison, walk, chunk, line, at);
+            walk_with(&comparison, PART_BYTES, |walk, at| {
+                find_in_part::<true>(&comparison, walk, at);
             })
         }
     }
@@ -35,13 +35,7 @@ pub unsafe fn find_edges(comparison: Comparison) -> Edges {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 #[inline]
-unsafe fn find_in_part<const LIVE: bool>(
-    comparison: &Comparison,
-    walk: &mut Walk,
-    chunk: &mut Chunk,
-    line: usize,
-    at: usize,
-) {
+unsafe fn find_in_part<const LIVE: bool>(comparison: &Comparison, walk: &mut Walk, at: usize) {
     // SAFETY: the part lies within both pages, for which the caller vouches.
     unsafe {
         let old = comparison.old.add(at).cast::<__m256i>();
@@ -59,7 +53,7 @@ unsafe fn find_in_part<const LIVE: bool>(
             any = _mm256_or_si256(any, _mm256_xor_si256(*vector, old));
         }
         if _mm256_testz_si256(any, any) == 1 {
-            return walk.note_equal(chunk, line);
+            return walk.note_equal(at);
         }
         let (pairs, _) = vectors.as_chunks::<2>();
         for (index, &[low, high]) in pairs.iter().enumerate() {
@@ -73,7 +67,7 @@ unsafe fn find_in_part<const LIVE: bool>(
                 _mm256_storeu_si256(to.add(2 * index), low);
                 _mm256_storeu_si256(to.add(2 * index + 1), high);
             }
-            walk.note(chunk, line + index, differing);
+            walk.note(at + index * LINE_BYTES, differing);
         }
     }
 }
