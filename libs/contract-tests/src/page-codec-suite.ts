@@ -248,6 +248,39 @@ export const pageCodecCases: readonly ContractCase<PageCodecFixture>[] = [
     },
   },
   {
+    name: 'refuses memory that is gone, and goes on',
+    run({ codec }) {
+      const link = new CodecLink(codec, PAGE, 8);
+      const page = new SeededBytes(4).fill(new Uint8Array(PAGE));
+      link.send(0, page);
+      const gone = new Uint8Array(PAGE);
+      structuredClone(gone.buffer, { transfer: [gone.buffer] });
+      expect(() => link.encoder.encode(0, gone, page.slice())).toThrow(RangeError);
+      expect(() => link.encoder.encode(0, page, gone)).toThrow(RangeError);
+      expect(() => link.decoder.decode(Uint8Array.of(0), gone)).toThrow(RangeError);
+      expectCode(() => link.decoder.decode(gone, page.slice()), 'ERR_GODWIT_DELTA_MALFORMED');
+      link.send(0, page);
+      expect(link.outcomes, 'nothing that was refused is remembered').toEqual({ raw: 1, unchanged: 1 });
+      link.close();
+    },
+  },
+  {
+    name: 'works on shared memory, at any address',
+    run({ codec }) {
+      const link = new CodecLink(codec, PAGE, 8);
+      const random = new SeededBytes(7);
+      for (const offset of [0, 1, 8, 63, 64]) {
+        const content = new Uint8Array(new SharedArrayBuffer(PAGE + offset), offset);
+        for (const writes of [0, 1, 30, 2 * PAGE, 1]) {
+          edit(content, random, writes);
+          link.send(offset, content);
+        }
+      }
+      expect(link.outcomes.delta ?? 0).toBeGreaterThanOrEqual(10);
+      link.close();
+    },
+  },
+  {
     name: 'closes once and for all',
     run({ codec }) {
       const link = new CodecLink(codec, PAGE, 8);

@@ -14,6 +14,8 @@ type Flaw =
   | 'throws something else'
   | 'takes any page'
   | 'remembers what it refused'
+  | 'takes memory that is gone'
+  | 'wants pages at the start of their memory'
   | 'works after close';
 
 /** A codec of entries `[offset low, offset high, byte]`; its page sizes end at 64 KiB. */
@@ -51,7 +53,10 @@ function createEncoder(flaw: Flaw | undefined, pageSizeBytes: number, cachedPage
       if (closed && flaw !== 'works after close') throw new GodwitError('ERR_GODWIT_CLOSED');
       if (flaw === 'remembers what it refused' && content.length === pageSizeBytes) remember(page, content);
       if (flaw !== 'takes any page') checkPage(page);
+      if (flaw === 'takes memory that is gone' && content.length === 0) return { outcome: 'unchanged', lengthBytes: 0 };
       if (content.length !== pageSizeBytes || into.length < pageSizeBytes) throw new RangeError('page');
+      if (flaw === 'wants pages at the start of their memory')
+        content = new Uint8Array(content.buffer, 0, pageSizeBytes);
       const before = sent.get(page);
       if (before === undefined) {
         remember(page, content);
@@ -140,6 +145,8 @@ describe('the page codec suite tells a codec that', () => {
     ['throws something else', 'refuses damaged deltas and leaves the page alone'],
     ['takes any page', 'refuses wrong arguments'],
     ['remembers what it refused', 'refuses wrong arguments'],
+    ['takes memory that is gone', 'refuses memory that is gone, and goes on'],
+    ['wants pages at the start of their memory', 'works on shared memory, at any address'],
     ['works after close', 'closes once and for all'],
   ])('%s', async (flaw, caught) => {
     expect(await failingCases<PageCodecFixture>(pageCodecCases, () => ({ codec: createTwin(flaw) }))).toContain(caught);
