@@ -218,3 +218,77 @@ fn byte_mask(bytes: u64) -> u64 {
     // The product brings bit 8 * i to bit 56 + i, and nothing else to the eight bits at the top.
     (top_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Isa;
+
+    /// Begin and end of each run, by a look at each byte, and how many differ.
+    fn expected(old: &[u8], new: &[u8]) -> (Vec<u32>, usize) {
+        let differs = |at: usize| old.get(at) != new.get(at);
+        let edges = (0..=old.len()).filter(|&at| differs(at) != (at > 0 && differs(at - 1)));
+        let changed_bytes = (0..old.len()).filter(|&at| differs(at)).count();
+        (edges.map(|at| at as u32).collect(), changed_bytes)
+    }
+
+    /// A page at an address that is a multiple of a line's length and some bytes.
+    fn page_in(bytes: &mut Vec<u8>, content: &[u8], shift: usize) -> *mut u8 {
+        *bytes = vec![0; content.len() + 2 * LINE_BYTES];
+        let from = bytes.as_ptr().align_offset(LINE_BYTES) + shift;
+        bytes[from..from + content.len()].copy_from_slice(content);
+        bytes[from..].as_mut_ptr()
+    }
+
+    #[test]
+    fn every_isa_sees_what_a_look_at_each_byte_sees() {
+        let mut seed = 1_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 24
+        };
+        for (page_bytes, density, shift) in [512, 4096, 8192]
+            .into_iter()
+            .flat_map(|size| [0, 1, 3, 8, 40, 128, 250, 256].map(|density| (size, density)))
+            .flat_map(|(size, density)| [0, 1, 16].map(|shift| (size, density, shift)))
+        {
+            let old: Vec<u8> = (0..page_bytes).map(|_| random() as u8).collect();
+            let mut new = old.clone();
+            for byte in &mut new {
+                if random() < density {
+                    *byte ^= 1 + (random() % 255) as u8;
+                }
+            }
+            let (edges, changed_bytes) = expected(&old, &new);
+            for (isa, is_live) in Isa::available().flat_map(|isa| [(isa, false), (isa, true)]) {
+                let (mut old_bytes, mut new_bytes) = (Vec::new(), Vec::new());
+                let old_page = page_in(&mut old_bytes, &old, shift);
+                let new_page = page_in(&mut new_bytes, &new, if is_live { 0 } else { shift / 2 });
+                let mut positions = vec![0; page_bytes + 1 + EDGE_SLACK];
+                let mut find = |delta_bytes_max| {
+                    let comparison = Comparison {
+                        old: old_page,
+                        new: new_page,
+                        page_bytes,
+                        become_new: if is_live { old_page } else { std::ptr::null_mut() },
+                        positions: positions.as_mut_ptr(),
+                        delta_bytes_max,
+                    };
+                    // SAFETY: the instruction set is available; both pages lie within their vectors, the new one aligned
+                    // where it is live, and the positions have the room.
+                    unsafe { isa.find_edges()(comparison) }
+                };
+                let least = changed_bytes + edges.len();
+                if least > 0 && !is_live {
+                    assert_eq!(find(least - 1), Edges::TooMany, "{isa:?}");
+                }
+                let count = edges.len();
+                assert_eq!(find(least), Edges::Found { count, changed_bytes }, "{isa:?}");
+                assert_eq!(positions[..count], edges, "{isa:?}");
+                // SAFETY: a page lies there.
+                let old_now = unsafe { std::slice::from_raw_parts(old_page, page_bytes) };
+                assert!(old_now == if is_live { &new[..] } else { &old[..] }, "{isa:?}");
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ export interface EncodeBatch {
   readonly pages?: Uint32Array | undefined;
   /**
    * The deltas, one behind the other. Where it is full the deltas of further pages do not fit; with `deltaBytesMax` bytes
-   * for each page, and as much as the longest length more, it is never full.
+   * for each page it never is.
    */
   readonly into: Uint8Array;
   /** One element for each page: the length of its delta, 0 where it is unchanged, -1 where the delta does not fit or pay. */
