@@ -1,11 +1,15 @@
-import type { KeyedPages } from './page-list.ts';
+import { setBitCount } from '@godwit/page-set';
 
-/** What a page of the last arrangement was held to be. */
-const NOTHING = 0;
-const COLD = 1;
-const HOT = 2;
 /** How much of an older judgement counts beside a newer one. */
 const MEMORY = 0.5;
+
+/** What is claimed of some pages. */
+interface Claim {
+  /** The pages of which nothing was seen yet. */
+  readonly words: Uint32Array;
+  pageCount: number;
+  writtenPages: number;
+}
 
 /**
  * Holds an order to what it claims. An order that sends cold pages first claims that the pages in the second half of what
@@ -13,16 +17,14 @@ const MEMORY = 0.5;
  * where the first half is, the claim is wrong. So it is with a guest that sweeps through its memory, which writes next
  * what it has not written for longest. Such an order had better keep still.
  *
- * Costs O(pages arranged) and O(pages observed), and a byte a page of the memory, of which the system provides only what was
- * ever arranged.
+ * Costs O(pages arranged), and one look at each word of what is observed; two bits a page of the memory, of which the system
+ * provides only what was ever arranged.
  */
 export class OrderJudge {
-  readonly #claims: Uint8Array;
+  readonly #cold: Claim;
+  readonly #hot: Claim;
   /** The pages that something is claimed of. */
   #claimed: Uint32Array = new Uint32Array(0);
-  /** How many pages there are by claim, and how many of them were observed since. */
-  #pages: [number, number, number] = [0, 0, 0];
-  #written: [number, number, number] = [0, 0, 0];
   /** The share of hot pages that was written, less that of cold ones, added up over the observations since the claim. */
   #lead = 0;
   #observations = 0;
@@ -30,7 +32,9 @@ export class OrderJudge {
   #score = 0;
 
   constructor(pageCount: number) {
-    this.#claims = new Uint8Array(pageCount);
+    const claim = (): Claim => ({ words: new Uint32Array(Math.ceil(pageCount / 32)), pageCount: 0, writtenPages: 0 });
+    this.#cold = claim();
+    this.#hot = claim();
   }
 
   /** Whether the claims so far were right, as those that nobody has seen yet are taken to be. */
@@ -38,63 +42,59 @@ export class OrderJudge {
     return this.#score >= 0;
   }
 
-  /** A collection reported these pages. */
-  observe(pages: Uint32Array): void {
-    const claims = this.#claims;
-    let [cold, hot] = [0, 0];
-    for (let index = 0; index < pages.length; index++) {
-      const page = pages[index] ?? 0;
-      const claim = claims[page];
-      if (claim === NOTHING) continue;
-      // Once is enough.
-      claims[page] = NOTHING;
-      if (claim === COLD) cold++;
-      else hot++;
+  /** A collection reported the pages of this bitmap. */
+  observe(dirty: Uint32Array): void {
+    if (this.#claimed.length === 0) return;
+    const [cold, hot] = [this.#cold, this.#hot];
+    const [coldWords, hotWords] = [cold.words, hot.words];
+    for (let index = 0; index < coldWords.length; index++) {
+      const word = dirty[index] ?? 0;
+      if (word === 0) continue;
+      // Once is enough: what was written is claimed no more.
+      const coldWord = coldWords[index] ?? 0;
+      if ((coldWord & word) !== 0) {
+        cold.writtenPages += setBitCount(coldWord & word);
+        coldWords[index] = coldWord & ~word;
+      }
+      const hotWord = hotWords[index] ?? 0;
+      if ((hotWord & word) !== 0) {
+        hot.writtenPages += setBitCount(hotWord & word);
+        hotWords[index] = hotWord & ~word;
+      }
     }
-    const written = this.#written;
-    written[COLD] += cold;
-    written[HOT] += hot;
-    this.#lead += share(written[HOT], this.#pages[HOT]) - share(written[COLD], this.#pages[COLD]);
+    this.#lead += hot.writtenPages / hot.pageCount - cold.writtenPages / cold.pageCount;
     this.#observations++;
   }
 
-  /**
-   * Judges the claims before, and notes new ones: that of these pages, sorted by ascending key, the second half is hot. Those
-   * of one key are held to be alike; where there is but one key, nothing is claimed.
-   */
-  claim(sorted: KeyedPages): void {
-    this.#judge();
-    const claims = this.#claims;
-    for (let index = 0; index < this.#claimed.length; index++) claims[this.#claimed[index] ?? 0] = NOTHING;
-    const { pages, keys } = sorted;
-    const split = middleOf(keys);
-    this.#claimed = split < pages.length ? pages : new Uint32Array(0);
+  /** Judges the claims, which are no more. The pages they were made of may change from here on. */
+  judge(): void {
+    if (this.#observations > 0) this.#score = this.#score * MEMORY + this.#lead / this.#observations;
+    const [coldWords, hotWords] = [this.#cold.words, this.#hot.words];
     for (let index = 0; index < this.#claimed.length; index++) {
-      claims[this.#claimed[index] ?? 0] = index < split ? COLD : HOT;
+      const word = (this.#claimed[index] ?? 0) >>> 5;
+      coldWords[word] = 0;
+      hotWords[word] = 0;
     }
-    this.#pages = [0, split, Math.max(0, this.#claimed.length - split)];
-    this.#written = [0, 0, 0];
+    this.#claimed = new Uint32Array(0);
     this.#lead = 0;
     this.#observations = 0;
   }
 
-  #judge(): void {
-    const [, cold, hot] = this.#pages;
-    if (cold === 0 || hot === 0 || this.#observations === 0) return;
-    this.#score = this.#score * MEMORY + this.#lead / this.#observations;
+  /** Notes that of these pages those from `split` on are hot; where that is no place among them, nothing. */
+  claim(pages: Uint32Array, split: number): void {
+    if (split <= 0 || split >= pages.length) return;
+    this.#claimed = pages;
+    note(this.#cold, pages, 0, split);
+    note(this.#hot, pages, split, pages.length);
   }
 }
 
-function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
-}
-
-/** Where in sorted keys the first of the second half begins, no key being in both; the end where there is but one key. */
-function middleOf(keys: Uint32Array): number {
-  const lowest = keys[0];
-  let split = keys.length >>> 1;
-  while (split > 0 && keys[split - 1] === keys[split]) split--;
-  if (split > 0) return split;
-  while (split < keys.length && keys[split] === lowest) split++;
-  return split;
+function note(claim: Claim, pages: Uint32Array, start: number, end: number): void {
+  const { words } = claim;
+  for (let index = start; index < end; index++) {
+    const page = pages[index] ?? 0;
+    words[page >>> 5] = (words[page >>> 5] ?? 0) | (1 << (page & 31));
+  }
+  claim.pageCount = end - start;
+  claim.writtenPages = 0;
 }

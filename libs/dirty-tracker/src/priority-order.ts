@@ -1,7 +1,7 @@
 import { PageSet } from '@godwit/page-set';
 import type { PageBitmap, PageOrder, PageRuns } from '@godwit/ports';
 import { OrderJudge } from './order-judge.ts';
-import { listPages, runsOfPages, sortPages } from './page-list.ts';
+import { PageSorter } from './page-sorter.ts';
 
 /** How a priority order behaves; everything has a default. */
 export interface PriorityOrderOptions {
@@ -36,6 +36,7 @@ export class PriorityOrder implements PageOrder {
   /** From the lowest bit up. */
   #planes: Uint32Array[] = [];
   #observations = 0;
+  readonly #sorter: PageSorter = new PageSorter();
   #judge: OrderJudge | undefined;
 
   /** @throws RangeError */
@@ -58,7 +59,7 @@ export class PriorityOrder implements PageOrder {
     if (this.#observations > 0 && this.#observations % this.#halveAfter < 1) this.#halve();
     this.#observations++;
     this.#judge ??= new OrderJudge(pageCount);
-    this.#judge.observe(listPages(dirty));
+    this.#judge.observe(words);
     const planes = this.#planes;
     for (let index = 0; index < words.length; index++) {
       let carry = words[index] ?? 0;
@@ -76,24 +77,39 @@ export class PriorityOrder implements PageOrder {
 
   /** @throws RangeError for a bitmap over another number of pages than those observed */
   arrange(pending: PageBitmap): PageRuns {
-    if (this.#pageCount === undefined) return PageSet.of(pending).toRuns();
-    this.#checkPageCount(pending.pageCount);
-    const pages = listPages(pending);
-    const sorted = sortPages({ pages, keys: this.#counts(pages) });
-    this.#judge?.claim(sorted);
-    return runsOfPages(this.#judge?.trusted === false ? pages : sorted.pages);
+    const set = PageSet.of(pending);
+    if (this.#judge === undefined) return set.toRuns();
+    this.#checkPageCount(set.pageCount);
+    this.#judge.judge();
+    const pageCount = this.#fill(set);
+    const split = this.#sorter.sort(pageCount);
+    this.#judge.claim(this.#sorter.pages.subarray(0, pageCount), split);
+    return this.#judge.trusted ? this.#sorter.toRuns(pageCount) : set.toRuns();
   }
 
-  /** How often each of these pages was found dirty, as far as that is counted. */
-  #counts(pages: Uint32Array): Uint32Array {
-    const counts = new Uint32Array(pages.length);
-    this.#planes.forEach((plane, bit) => {
-      for (let index = 0; index < pages.length; index++) {
-        const page = pages[index] ?? 0;
-        counts[index] = (counts[index] ?? 0) | ((((plane[page >>> 5] ?? 0) >>> (page & 31)) & 1) << bit);
+  /** The pending pages, and how often each was found dirty, as far as that is counted, as keys. How many there are. */
+  #fill(set: PageSet): number {
+    const { words } = set;
+    const expected = set.count();
+    this.#sorter.reserve(expected);
+    const { pages, keys } = this.#sorter;
+    const planes = this.#planes;
+    const bits = new Uint32Array(planes.length);
+    let length = 0;
+    for (let index = 0; index < words.length; index++) {
+      let word = words[index] ?? 0;
+      if (word === 0) continue;
+      for (let plane = 0; plane < bits.length; plane++) bits[plane] = planes[plane]?.[index] ?? 0;
+      for (const base = index * 32; word !== 0; word &= word - 1) {
+        const bit = 31 - Math.clz32(word & -word);
+        let count = 0;
+        for (let plane = 0; plane < bits.length; plane++) count |= (((bits[plane] ?? 0) >>> bit) & 1) << plane;
+        pages[length] = base + bit;
+        keys[length++] = count;
       }
-    });
-    return counts;
+    }
+    // More than were counted, if somebody adds pages to a shared bitmap meanwhile.
+    return Math.min(length, expected);
   }
 
   /** The lowest plane goes, the others move down by one. */

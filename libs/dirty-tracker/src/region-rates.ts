@@ -1,6 +1,5 @@
-import { PageSet } from '@godwit/page-set';
+import { PageSet, setBitCount } from '@godwit/page-set';
 import type { PageBitmap } from '@godwit/ports';
-import { pagesInWord } from './page-list.ts';
 
 /** How the regions are cut, and how fast they forget. */
 export interface RegionRatesOptions {
@@ -61,14 +60,15 @@ export class RegionRates {
     let pages = 0;
     let region = 0;
     for (let index = 0; index < words.length; index++) {
-      if (words[index] === 0) continue;
+      const word = words[index] ?? 0;
+      if (word === 0) continue;
       const ofWord = Math.floor(index / wordsPerRegion);
       if (ofWord !== region) {
         if (pages > 0) this.#add(region, pages);
         pages = 0;
         region = ofWord;
       }
-      pages += pagesInWord(words, index);
+      pages += setBitCount(word);
     }
     if (pages > 0) this.#add(region, pages);
   }

@@ -1,6 +1,6 @@
 import { PageSet } from '@godwit/page-set';
 import type { PageBitmap, PageRuns } from '@godwit/ports';
-import { runsOfPages, sortPages } from './page-list.ts';
+import { PageSorter } from './page-sorter.ts';
 
 /** What one collection reported. */
 interface Observation {
@@ -79,8 +79,9 @@ export class WritableWorkingSet {
     if (!Number.isSafeInteger(pageCount) || pageCount < 0) throw new RangeError(`a hot set of ${pageCount} pages`);
     const counts = this.#seenCounts;
     const countMax = this.#window.length;
-    const newestFirst = new Uint32Array(this.#size);
-    const coldness = new Uint32Array(this.#size);
+    const sorter = new PageSorter();
+    sorter.reserve(this.#size);
+    const { pages: newestFirst, keys: coldness } = sorter;
     let length = 0;
     for (const { runs } of this.#window.toReversed()) {
       for (let index = 0; index < runs.length; index += 2) {
@@ -97,7 +98,8 @@ export class WritableWorkingSet {
       }
     }
     for (let index = 0; index < length; index++) counts[newestFirst[index] ?? 0] = countMax - (coldness[index] ?? 0);
-    return runsOfPages(sortPages({ pages: newestFirst, keys: coldness }).pages.subarray(0, pageCount));
+    sorter.sort(length);
+    return sorter.toRuns(Math.min(pageCount, length));
   }
 
   /** Counts an observation in or out; how many pages came or went by it. */
