@@ -22,4 +22,5 @@ export * from './simulated-memory.ts';
 export * from './strategy-suite.ts';
 export * from './transport-suite.ts';
 export * from './virtual-clock.ts';
+export * from './zero-page-scanner-fixture.ts';
 export * from './zero-page-scanner-suite.ts';

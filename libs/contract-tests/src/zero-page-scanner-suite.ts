@@ -1,19 +1,15 @@
-import type { ZeroPageScanner } from '@godwit/ports';
 import { expect } from 'vitest';
-import { type Fixture, type FixtureMaker, registerCases } from './case-runner.ts';
+import { type FixtureMaker, registerCases } from './case-runner.ts';
 import type { ContractCase } from './contract-case.ts';
 import { bitmapOf, emptyBitmap, pagesOf } from './plain-bitmap.ts';
 import { SeededBytes } from './seeded-bytes.ts';
-
-/** The scanner under test. */
-export interface ZeroPageScannerFixture extends Fixture {
-  readonly scanner: ZeroPageScanner;
-}
+import { zeroPageScannerAsyncCases } from './zero-page-scanner-async-cases.ts';
+import type { ZeroPageScannerFixture } from './zero-page-scanner-fixture.ts';
+import { zeroPageScannerOptionCases } from './zero-page-scanner-option-cases.ts';
 
 const PAGE_SIZES_BYTES = [512, 1024, 4096, 16384, 65536] as const;
 
-/** What every `ZeroPageScanner` must do. */
-export const zeroPageScannerCases: readonly ContractCase<ZeroPageScannerFixture>[] = [
+const basicCases: readonly ContractCase<ZeroPageScannerFixture>[] = [
   {
     name: 'names itself and its backend',
     run({ scanner }) {
@@ -131,6 +127,13 @@ export const zeroPageScannerCases: readonly ContractCase<ZeroPageScannerFixture>
       expect(pagesOf(into)).toEqual([1]);
     },
   },
+];
+
+/** What every `ZeroPageScanner` must do. */
+export const zeroPageScannerCases: readonly ContractCase<ZeroPageScannerFixture>[] = [
+  ...basicCases,
+  ...zeroPageScannerOptionCases,
+  ...zeroPageScannerAsyncCases,
 ];
 
 function zeroPagesOf(memory: Uint8Array, pageSizeBytes: number): number[] {

@@ -1,11 +1,13 @@
 const SLICE_MS = 1;
 const FIRST_SLICE_BYTES = 2 ** 20;
 const GROWTH_MAX = 4;
+const TURN_BYTES_MAX = 16 * 2 ** 20;
 
 /** How much memory is looked at before the event loop turns: as much as takes about a millisecond. */
 export class SlicePace {
   #bytes = FIRST_SLICE_BYTES;
   #begunMs = performance.now();
+  #bytesSinceTurn = 0;
 
   /** As much as the next slice should have. */
   get bytes(): number {
@@ -15,11 +17,12 @@ export class SlicePace {
   /** The event loop turned. */
   begin(): void {
     this.#begunMs = performance.now();
+    this.#bytesSinceTurn = 0;
   }
 
   /** Whether the event loop should turn before more is done. */
   isDue(): boolean {
-    return performance.now() - this.#begunMs >= SLICE_MS;
+    return this.#bytesSinceTurn >= TURN_BYTES_MAX || performance.now() - this.#begunMs >= SLICE_MS;
   }
 
   /** Looks at so many bytes, and learns from how long it took. */
@@ -28,6 +31,7 @@ export class SlicePace {
     const result = look();
     const growth = SLICE_MS / Math.max(performance.now() - startMs, SLICE_MS / GROWTH_MAX);
     this.#bytes = bytes * growth;
+    this.#bytesSinceTurn += bytes;
     return result;
   }
 }

@@ -39,7 +39,12 @@ class SlicedScan {
     const { request, pageCount, pageSizeBytes } = task;
     this.#task = task;
     this.#wanted = wantedPages(request, pageCount);
-    this.#request = { ...request, candidates: undefined, isPartOfMuch: pageCount * pageSizeBytes >= MUCH_BYTES };
+    this.#request = {
+      ...request,
+      candidates: undefined,
+      areRuns: false,
+      isPartOfMuch: pageCount * pageSizeBytes >= MUCH_BYTES,
+    };
     this.#words = new Uint32Array(wordCountOf(pageCount));
     this.#offsets = wantsOffsets ? new Uint32Array(pageCount).fill(NOT_LOOKED_AT) : undefined;
   }

@@ -1,6 +1,6 @@
 import { zeroPageScannerSuite } from '@godwit/contract-tests';
-import { availableIsas, createZeroPageScanner } from '../src/index.ts';
 import { scannerOver } from '../src/engine-scanner.ts';
+import { availableIsas, createZeroPageScanner } from '../src/index.ts';
 import { typescriptEngine } from '../src/typescript-engine.ts';
 import { zeroWordCheck } from '../src/zero-block.ts';
 

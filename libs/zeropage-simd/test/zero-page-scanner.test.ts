@@ -2,8 +2,8 @@ import { PageSet } from '@godwit/page-set';
 import { isGodwitError } from '@godwit/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { availableIsas, createZeroPageScanner, type Isa } from '../src/index.ts';
 import { scannerOver } from '../src/engine-scanner.ts';
+import { availableIsas, createZeroPageScanner, type Isa } from '../src/index.ts';
 import { typescriptEngine } from '../src/typescript-engine.ts';
 import { zeroWordCheck } from '../src/zero-block.ts';
 
@@ -37,6 +37,11 @@ const memories = fc
     }),
   );
 
+const candidateRuns = (pageCount: number): fc.Arbitrary<Uint32Array> =>
+  fc
+    .array(fc.tuple(fc.nat(pageCount), fc.nat(pageCount)), { maxLength: 6 })
+    .map((ends) => Uint32Array.from(ends.flatMap(([one, other]) => [Math.min(one, other), Math.abs(one - other)])));
+
 describe('every scanner', () => {
   it('finds one byte that is not zero anywhere, among any candidates', () => {
     fc.assert(
@@ -54,6 +59,60 @@ describe('every scanner', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('agrees with every other, in whatever way it is asked', async () => {
+    const asked = memories.chain((given) =>
+      fc.record({
+        given: fc.constant(given),
+        runs: fc.option(candidateRuns(given.memory.length / given.pageSizeBytes), { nil: undefined }),
+        threads: fc.integer({ min: 1, max: 3 }),
+        shared: fc.boolean(),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(asked, async ({ given, runs, threads, shared }) => {
+        const { pageSizeBytes } = given;
+        const pageCount = given.memory.length / pageSizeBytes;
+        const memory = shared ? new Uint8Array(new SharedArrayBuffer(given.memory.length)) : given.memory;
+        memory.set(given.memory);
+        const candidates = runs ?? given.candidates;
+        const wanted = runs === undefined ? given.candidates : PageSet.fromRuns(pageCount, runs);
+        const offsets = Array.from({ length: pageCount }, (_, page) => {
+          if (wanted !== undefined && !wanted.has(page)) return 7;
+          const bytes = memory.subarray(page * pageSizeBytes, (page + 1) * pageSizeBytes);
+          return (bytes.findIndex((byte) => byte !== 0) + pageSizeBytes + 1) % (pageSizeBytes + 1);
+        });
+        const zeroPages = offsets.flatMap((offset, page) => (offset === pageSizeBytes ? [page] : []));
+        for (const scanner of scanners) {
+          const found = PageSet.full(pageCount);
+          const firstNonZeroBytes = new Uint32Array(pageCount).fill(7);
+          scanner.scan(memory, pageSizeBytes, found, { candidates, threads, firstNonZeroBytes });
+          expect([...firstNonZeroBytes], scanner.name).toEqual(offsets);
+          expect([...found.pages()], scanner.name).toEqual(zeroPages);
+          found.clear();
+          firstNonZeroBytes.fill(7);
+          const options = { candidates, threads, firstNonZeroBytes };
+          expect(await scanner.scanAsync(memory, pageSizeBytes, found, options), scanner.name).toBe(zeroPages.length);
+          expect([...firstNonZeroBytes], scanner.name).toEqual(offsets);
+          expect([...found.pages()], scanner.name).toEqual(zeroPages);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('takes a page of 1 GiB', () => {
+    const memory = new Uint8Array(2 ** 30);
+    const into = PageSet.empty(1);
+    for (const scanner of scanners.filter(({ backend }) => backend === 'native').slice(0, 1)) {
+      expect(scanner.scan(memory, 2 ** 30, into)).toBe(1);
+      memory[2 ** 30 - 5000] = 1;
+      expect(scanner.scan(memory, 2 ** 30, into)).toBe(0);
+      const firstNonZeroBytes = new Uint32Array(1);
+      scanner.scan(memory, 2 ** 30, into, { firstNonZeroBytes });
+      expect([...firstNonZeroBytes]).toEqual([2 ** 30 - 5000]);
+    }
   });
 });
 
