@@ -1,17 +1,19 @@
 import type { Backend, Capsule } from './capsule.ts';
+import type { GuestMemory } from './guest.ts';
 import type { PageBitmap, PageRuns } from './page-bitmap.ts';
 
 /**
  * Memory that can be scanned: bytes of JavaScript in any form (a `Buffer`, a typed array, a `DataView`, an `ArrayBuffer`, a
- * `SharedArrayBuffer`), anything that has such a buffer (a `WebAssembly.Memory`), or native memory by its capsule (a
- * `GuestMemory`). Never copied.
+ * `SharedArrayBuffer`), anything that has such a buffer (a `WebAssembly.Memory`), or native memory by its capsule, or
+ * the memory of a guest. Never copied.
  */
 export type ScannableMemory =
   | ArrayBufferView
   | ArrayBufferLike
   | { readonly buffer: ArrayBufferLike }
-  | { readonly capsule: Capsule<'memory'>; readonly bytes?: Uint8Array }
-  | { readonly bytes: Uint8Array; readonly capsule?: Capsule<'memory'> };
+  | { readonly capsule: Capsule<'memory'> }
+  | { readonly bytes: Uint8Array }
+  | GuestMemory;
 
 /** A way in which a scan finds the pages that were never touched: by the page tables of this process. */
 export type UntouchedWay = 'pagemap-scan' | 'mincore' | 'pagemap';
