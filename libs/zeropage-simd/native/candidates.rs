@@ -27,7 +27,7 @@ pub enum Candidates {
     Runs(Vec<Piece>),
 }
 
-/// How many pages a piece has at most.
+/// How many pages a piece has at most; a power of two.
 pub fn pages_per_piece(page_size_bytes: usize) -> usize {
     (PIECE_BYTES / page_size_bytes).max(1)
 }
@@ -48,12 +48,15 @@ impl Candidates {
     pub fn of_runs(runs: impl Iterator<Item = (u32, u32)>, page_size_bytes: usize) -> Result<Self, TryReserveError> {
         let longest = pages_per_piece(page_size_bytes);
         let mut pieces = Vec::new();
+        pieces.try_reserve(runs.size_hint().1.unwrap_or(0))?;
         for (first_page, page_count) in runs {
             let (mut first_page, mut rest) = (first_page as usize, page_count as usize);
             while rest > 0 {
                 // Pieces end where words of the result do, so that threads meet at few of them.
-                let page_count = rest.min(longest - first_page % longest);
-                pieces.try_reserve(1)?;
+                let page_count = rest.min(longest - (first_page & (longest - 1)));
+                if pieces.len() == pieces.capacity() {
+                    pieces.try_reserve(1)?;
+                }
                 pieces.push(Piece { first_page, page_count });
                 first_page += page_count;
                 rest -= page_count;

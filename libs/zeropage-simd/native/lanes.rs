@@ -2,7 +2,9 @@
 
 /// The bytes that one load brings, as a value.
 ///
-/// Every method is inlined into a function that has the instruction set switched on; elsewhere it must not be called.
+/// Every method is inlined into a function that has the instruction set switched on; elsewhere it must not be called. So
+/// what is written over lanes has `#[inline(always)]` functions and plain loops: a closure that the compiler leaves as a
+/// function of its own does not have the instruction set.
 pub trait Lanes: Copy {
     /// Of one load; a power of two up to 64.
     const BYTES: usize;

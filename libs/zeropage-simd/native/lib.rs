@@ -15,6 +15,7 @@ mod mappings;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod page_kernel;
+mod page_read;
 mod page_row;
 #[cfg(target_os = "linux")]
 mod page_tables;
@@ -26,6 +27,9 @@ mod pagemap;
 mod piece_scan;
 mod prefetch;
 mod presence;
+mod probes;
+#[cfg(target_os = "linux")]
+mod procmap_query;
 mod region_scan;
 mod result_bits;
 mod scalar;

@@ -16,7 +16,7 @@ use crate::presence::Presence;
 use crate::untouched::{Asked, Way};
 
 /// How many pages `mincore` is asked about at a time.
-const IN_CORE_PAGES: usize = 1024;
+const IN_CORE_PAGES: usize = 8192;
 
 /// The page tables over a region.
 pub struct PageTables {
@@ -138,7 +138,8 @@ impl PageTables {
         let mut pages = [0; IN_CORE_PAGES];
         let pages = &mut pages[..addresses.len() / self.os_page_bytes];
         in_core(addresses.start, self.os_page_bytes, pages)?;
-        if pages.iter().all(|page| page & 1 == 1) {
+        // Joined rather than looked for, which the compiler makes wide instructions of.
+        if pages.iter().fold(1, |all, page| all & page) == 1 {
             presence.add(addresses);
             return Ok(());
         }

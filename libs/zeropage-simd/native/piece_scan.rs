@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::candidates::{Piece, low_bits};
-use crate::page_kernel::{PAGES_PER_BLOCK, PROBE_BYTES};
+use crate::page_kernel::PAGES_PER_BLOCK;
 use crate::page_tables::PageTables;
 use crate::presence::{Presence, Touched};
+use crate::probes::{Habit, PROBE_BYTES};
 use crate::region_scan::RegionScan;
 use crate::scalar::first_non_zero_in;
 use crate::scanner::PAGE_SIZE_BYTES_MIN;
@@ -24,8 +25,7 @@ pub struct PieceScan<'a> {
     scan: &'a RegionScan<'a>,
     tables: Option<&'a PageTables>,
     presence: Presence,
-    /// See [`crate::page_kernel`]: a scan begins as if zero pages had come before.
-    streaming: bool,
+    habit: Habit,
     /// Scattered candidates that are still to be read.
     listed: Vec<u64>,
     pub read_page_count: u64,
@@ -38,7 +38,7 @@ impl<'a> PieceScan<'a> {
             scan,
             tables,
             presence: Presence::new(tables.map_or(1, PageTables::os_page_bytes)),
-            streaming: true,
+            habit: Habit::new(),
             listed: Vec::new(),
             read_page_count: 0,
             untouched_page_count: 0,
@@ -169,7 +169,7 @@ impl<'a> PieceScan<'a> {
             let scan = self.scan;
             let (first, size) = (scan.page(first_page), scan.page_size_bytes);
             // SAFETY: the pages lie in the region, for which the caller vouches.
-            let zeros = unsafe { (scan.kernel.zero_pages_of_run)(first, size, page_count, &mut self.streaming) };
+            let zeros = unsafe { (scan.kernel.zero_pages_of_run)(first, size, page_count, &mut self.habit) };
             // SAFETY: as above.
             let zeros = unsafe { self.with_offsets(mask, zeros, |index| first_page + index) };
             scan.results.add(first_page, zeros);
@@ -192,13 +192,7 @@ impl<'a> PieceScan<'a> {
         let count = self.listed.len().min(PAGES_PER_BLOCK);
         // SAFETY: the pages lie in the region, for which the caller vouches.
         let zeros = unsafe {
-            (scan.kernel.zero_pages_of_list)(
-                scan.base,
-                scan.page_size_bytes,
-                &self.listed,
-                count,
-                &mut self.streaming,
-            )
+            (scan.kernel.zero_pages_of_list)(scan.base, scan.page_size_bytes, &self.listed, count, &mut self.habit)
         };
         // SAFETY: as above.
         let zeros = unsafe { self.with_offsets(low_bits(count), zeros, |index| self.listed[index] as usize) };
@@ -312,7 +306,9 @@ impl<'a> PieceScan<'a> {
         let size = self.scan.page_size_bytes;
         [0, size / 2, size - PAGE_SIZE_BYTES_MIN].into_iter().all(|at| {
             // SAFETY: as much as a smallest page lies in the page from there on.
-            unsafe { (self.scan.kernel.zero_pages_of_run)(page.add(at), PAGE_SIZE_BYTES_MIN, 1, &mut true) == 1 }
+            unsafe {
+                (self.scan.kernel.zero_pages_of_run)(page.add(at), PAGE_SIZE_BYTES_MIN, 1, &mut Habit::new()) == 1
+            }
         })
     }
 
@@ -322,7 +318,7 @@ impl<'a> PieceScan<'a> {
         let kernel = self.scan.kernel;
         // SAFETY: handed through; a part is as large as a page may be.
         unsafe {
-            if (kernel.zero_pages_of_run)(part, PART_BYTES, 1, &mut true) == 1 {
+            if (kernel.zero_pages_of_run)(part, PART_BYTES, 1, &mut Habit::new()) == 1 {
                 return None;
             }
             Some((kernel.first_non_zero)(part, PART_BYTES)).filter(|&offset| offset < PART_BYTES)

@@ -4,6 +4,7 @@ use godwit_ports::{CapsuleError, Scanner};
 
 use crate::dispatch::Isa;
 use crate::page_kernel::{Kernel, PAGES_PER_BLOCK};
+use crate::probes::Habit;
 
 /// The smallest page.
 pub const PAGE_SIZE_BYTES_MIN: usize = 512;
@@ -41,7 +42,7 @@ impl Scanner for ZeroPageScanner {
             return Err(CapsuleError::TooSmall);
         }
         let mut zero_pages = 0;
-        let mut streaming = true;
+        let mut habit = Habit::new();
         for (block, flags) in zero_flags[..pages.len()].chunks_mut(PAGES_PER_BLOCK).enumerate() {
             let pages = &pages[block * PAGES_PER_BLOCK..];
             let count = flags.len();
@@ -49,9 +50,9 @@ impl Scanner for ZeroPageScanner {
             let zeros = unsafe {
                 if are_neighbours(&pages[..count]) {
                     let first = base.wrapping_add(pages[0] as usize * page_size_bytes);
-                    (self.kernel.zero_pages_of_run)(first, page_size_bytes, count, &mut streaming)
+                    (self.kernel.zero_pages_of_run)(first, page_size_bytes, count, &mut habit)
                 } else {
-                    (self.kernel.zero_pages_of_list)(base, page_size_bytes, pages, count, &mut streaming)
+                    (self.kernel.zero_pages_of_list)(base, page_size_bytes, pages, count, &mut habit)
                 }
             };
             for (index, flag) in flags.iter_mut().enumerate() {

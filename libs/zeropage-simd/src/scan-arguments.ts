@@ -86,7 +86,8 @@ export function scanRequest(options: ScanOptions, pageCount: number): ScanReques
 function checkRuns(runs: PageRuns, pageCount: number): void {
   if (runs.length % 2 !== 0) throw new RangeError(`page runs come in pairs, not in ${runs.length} numbers`);
   for (let index = 0; index < runs.length; index += 2) {
-    const [firstPage = 0, runPages = 0] = [runs[index], runs[index + 1]];
+    const firstPage = runs[index] ?? 0;
+    const runPages = runs[index + 1] ?? 0;
     if (firstPage + runPages > pageCount) {
       throw new RangeError(`the run of ${runPages} pages from ${firstPage} on is not inside ${pageCount} pages`);
     }
