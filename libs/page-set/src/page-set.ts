@@ -193,8 +193,7 @@ export class PageSet implements PageBitmap {
       marks.byteOffset < words.byteOffset + words.byteLength &&
       words.byteOffset < marks.byteOffset + marks.byteLength;
     if (overlaps) throw new RangeError('a set cannot fetch its own pages');
-    const shared = typeof SharedArrayBuffer !== 'undefined' && marks.buffer instanceof SharedArrayBuffer;
-    return this.#operations.fetchAndClear(words, marks, shared);
+    return this.#operations.fetchAndClear(words, marks, isShared(marks));
   }
 
   /**
@@ -224,9 +223,10 @@ export class PageSet implements PageBitmap {
 
   /** The pages in ascending order. The set must not change meanwhile. */
   *pages(): IterableIterator<number> {
-    const words = this.#allWords();
-    let page = this.#operations.nextBit(words, 0, true);
+    let page = this.#operations.nextBit(this.#allWords(), 0, true);
     while (page < this.pageCount) {
+      // Between two pages the buffer may have gone.
+      const words = this.#allWords();
       const index = page >>> 5;
       let word = words[index] ?? 0;
       while (word !== 0) {
@@ -234,7 +234,7 @@ export class PageSet implements PageBitmap {
         word &= word - 1;
       }
       const next = (index + 1) * 32;
-      page = next < this.pageCount ? this.#operations.nextBit(words, next, true) : this.pageCount;
+      page = next < this.pageCount ? this.#operations.nextBit(this.#allWords(), next, true) : this.pageCount;
     }
   }
 
@@ -300,6 +300,11 @@ export class PageSet implements PageBitmap {
     }
     return words;
   }
+}
+
+/** Also where the words come from another realm, whose `SharedArrayBuffer` is another one. */
+function isShared({ buffer }: Uint32Array): boolean {
+  return Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
 }
 
 function gone(): TypeError {

@@ -1,5 +1,6 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { availableIsas, PageSet, type PageSetOptions } from '../src/index.ts';
 
 const ways: PageSetOptions[] = [{ backend: 'typescript' }, ...availableIsas().map((isa) => ({ isa })), {}];
@@ -141,6 +142,23 @@ describe('PageSet', () => {
     expect(wrapped.has(33)).toBe(true);
     expect(clone.isEmpty()).toBe(true);
     expect(PageSet.of(wrapped)).toBe(wrapped);
+  });
+
+  it('takes shared words of another realm for shared', () => {
+    const words: Uint32Array = new Uint32Array(runInNewContext('new SharedArrayBuffer(8)'));
+    words[0] = 5;
+    const exchange = vi.spyOn(Atomics, 'exchange');
+    expect(PageSet.empty(64, { backend: 'typescript' }).fetchAndClear({ pageCount: 64, words })).toBe(2);
+    expect(exchange).toHaveBeenCalled();
+    exchange.mockRestore();
+  });
+
+  it('says so when its words go while its pages are listed', () => {
+    const set = PageSet.fromPages(128, [1, 100]);
+    const pages = set.pages();
+    expect(pages.next().value).toBe(1);
+    structuredClone(set.words.buffer, { transfer: [set.words.buffer as ArrayBuffer] });
+    expect(() => pages.next()).toThrow(TypeError);
   });
 
   it('is equal to a set of the same pages only', () => {
