@@ -86,6 +86,11 @@ impl Candidates {
         }
     }
 
+    /// Whether every page of every piece is a candidate.
+    pub fn are_whole_pieces(&self) -> bool {
+        matches!(self, Self::All | Self::Runs(_))
+    }
+
     /// How many pages of a piece are candidates.
     pub fn count_in(&self, piece: Piece) -> usize {
         match self {
@@ -131,11 +136,11 @@ impl Candidates {
     }
 }
 
-/// The lowest `count` bits of a word, which are at most 64.
+/// The lowest `count` bits of a word; all where there are more.
 pub fn low_bits(count: usize) -> u64 {
     match count {
-        0 => 0,
-        _ => u64::MAX >> (64 - count),
+        0..64 => (1 << count) - 1,
+        _ => u64::MAX,
     }
 }
 

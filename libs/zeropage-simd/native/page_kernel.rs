@@ -9,11 +9,15 @@
 //!   a look at one page after the other waits for each. A page that is not zero nearly always shows it here. Those that
 //!   do not are read to their end, each once and without leaving early: leaving saves loads but stops the prefetching,
 //!   which costs more.
+//!
+//! What was seen decides where to look first ([`crate::probes::Habit`]), so that a look that tells nothing is not repeated
+//! over and over; it never decides what is found.
 
+use crate::candidates::low_bits;
 use crate::lanes::Lanes;
 use crate::page_read::{PART_BYTES, is_zero_page, is_zero_page_before};
 use crate::page_row::{Listed, PageRow, Run};
-use crate::probes::{Habit, zero_probes};
+use crate::probes::{Habit, sample_tells, zero_probes};
 
 /// How many pages a kernel looks at in one go: their answers are the bits of one word.
 pub const PAGES_PER_BLOCK: usize = 64;
@@ -21,6 +25,8 @@ pub const PAGES_PER_BLOCK: usize = 64;
 /// One instruction set's kernel. Its functions may be called where the processor has it.
 #[derive(Clone, Copy)]
 pub struct Kernel {
+    /// `(first, page_size_bytes, page_count)`: how many pages from `first` on are zero, up to the first that is not.
+    pub zero_pages_ahead: unsafe fn(*const u8, usize, usize) -> usize,
     /// `(first, page_size_bytes, page_count, habit)`: bit i tells whether the page i places behind `first` is zero.
     pub zero_pages_of_run: unsafe fn(*const u8, usize, usize, &mut Habit) -> u64,
     /// `(base, page_size_bytes, pages, page_count, habit)`: bit i tells whether page `pages[i]` is zero, of the first
@@ -35,10 +41,19 @@ macro_rules! kernel {
     ($lanes:ty $(, $feature:literal)?) => {
         /// The kernel of this instruction set.
         pub const KERNEL: crate::page_kernel::Kernel = crate::page_kernel::Kernel {
+            zero_pages_ahead,
             zero_pages_of_run,
             zero_pages_of_list,
             first_non_zero,
         };
+
+        /// # Safety
+        /// As [`crate::page_kernel::zero_pages_ahead`]; the processor has the instruction set.
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn zero_pages_ahead(first: *const u8, page_size_bytes: usize, page_count: usize) -> usize {
+            // SAFETY: handed through.
+            unsafe { crate::page_kernel::zero_pages_ahead::<$lanes>(first, page_size_bytes, page_count) }
+        }
 
         /// # Safety
         /// As [`crate::page_kernel::zero_pages_of_run`]; the processor has the instruction set.
@@ -66,6 +81,24 @@ macro_rules! kernel {
     };
 }
 pub(crate) use kernel;
+
+/// See [`Kernel::zero_pages_ahead`].
+///
+/// # Safety
+/// `page_count` pages of `page_size_bytes` (a power of two, at least 512) at `first` are readable. They may be written
+/// meanwhile: a page is then judged by some mix of old and new bytes.
+#[inline(always)]
+pub unsafe fn zero_pages_ahead<L: Lanes>(first: *const u8, page_size_bytes: usize, page_count: usize) -> usize {
+    let mut page = first;
+    for index in 0..page_count {
+        // SAFETY: the page is one of those for which the caller vouches.
+        if unsafe { !is_zero_page::<L>(page, page_size_bytes) } {
+            return index;
+        }
+        page = page.wrapping_add(page_size_bytes);
+    }
+    page_count
+}
 
 /// See [`Kernel::zero_pages_of_run`].
 ///
@@ -126,10 +159,18 @@ unsafe fn zero_pages<L: Lanes, R: PageRow>(row: R, size: usize, count: usize, ha
         index += 1;
     }
     if index < count {
+        let pages = index..count;
+        let all = low_bits(count) & (u64::MAX << index);
         // SAFETY: the pages are the row's.
         unsafe {
-            let unsettled = zero_probes::<L, R>(row, size, index..count, habit);
-            zeros |= unsettled & !non_zero_pages::<L, R>(row, size, unsettled);
+            let unsettled = if habit.untold && !sample_tells::<L, R>(row, size, pages.clone()) {
+                all
+            } else {
+                zero_probes::<L, R>(row, size, pages, habit)
+            };
+            let settled = unsettled & !non_zero_pages::<L, R>(row, size, unsettled);
+            habit.untold = unsettled == all && settled != all;
+            zeros |= settled;
         }
     }
     habit.streaming = zeros.count_ones() as usize == count;

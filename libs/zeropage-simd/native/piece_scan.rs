@@ -101,12 +101,33 @@ impl<'a> PieceScan<'a> {
     /// As [`PieceScan::scan`].
     unsafe fn scan_blocks(&mut self, piece: Piece) {
         let mut page = piece.first_page;
+        let may_stream = self.scan.candidates.are_whole_pieces() && self.scan.first_non_zero.is_null();
         while page < piece.end() {
+            if may_stream && self.habit.streaming {
+                // SAFETY: the pages lie in the piece.
+                page += unsafe { self.stream(page, piece.end() - page) };
+                continue;
+            }
             let (wanted, page_count) = self.scan.candidates.block(page, piece.end());
             // SAFETY: the block lies in the piece.
             unsafe { self.scan_block(page, page_count, wanted) };
             page += page_count;
         }
+    }
+
+    /// Reads page after page up to the first that is not zero; returns how many are.
+    ///
+    /// # Safety
+    /// As [`RegionScan::run`]; the pages lie in the region.
+    unsafe fn stream(&mut self, first_page: usize, page_count: usize) -> usize {
+        let scan = self.scan;
+        let first = scan.page(first_page);
+        // SAFETY: handed through.
+        let zero_pages = unsafe { (scan.kernel.zero_pages_ahead)(first, scan.page_size_bytes, page_count) };
+        scan.results.add_run(first_page, zero_pages);
+        self.read_page_count += zero_pages as u64;
+        self.habit.streaming = zero_pages == page_count;
+        zero_pages
     }
 
     /// A piece that was never touched is zero.

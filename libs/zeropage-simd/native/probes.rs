@@ -43,6 +43,8 @@ pub struct Habit {
     /// A place where nearly every page shows that it is not zero: one look is enough, and a third of the misses.
     telling: Option<Place>,
     blocks_to_sample: u8,
+    /// Whether the probes showed nothing of pages that are not zero: then pages are read to their end at once.
+    pub untold: bool,
 }
 
 impl Habit {
@@ -52,8 +54,27 @@ impl Habit {
             streaming: true,
             telling: None,
             blocks_to_sample: 0,
+            untold: false,
         }
     }
+}
+
+/// Whether the probes of a few pages among these show that they are not zero, where those of the pages before did not.
+///
+/// # Safety
+/// As [`zero_probes`].
+#[inline(always)]
+pub unsafe fn sample_tells<L: Lanes, R: PageRow>(row: R, size: usize, pages: Range<usize>) -> bool {
+    let step = (pages.len() / SAMPLE_PAGES).max(1);
+    let mut zeros = true;
+    let mut index = pages.start;
+    while index < pages.end {
+        prefetch_probes(row.page(index + pages.len()), size);
+        // SAFETY: the page is readable.
+        zeros &= unsafe { is_zero_everywhere::<L>(row.page(index), size) };
+        index += step;
+    }
+    !zeros
 }
 
 /// The bits of those pages whose probes are all zero.

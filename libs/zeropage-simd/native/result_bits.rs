@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::candidates::low_bits;
+
 /// One bit a page in 32-bit words, which several threads may set. Words rather than a slice of them: they may lie in
 /// memory that JavaScript shares.
 pub struct ResultBits {
@@ -52,6 +54,13 @@ impl ResultBits {
             }
             mask >>= 32;
             word += 1;
+        }
+    }
+
+    /// Sets the bits of neighbouring pages.
+    pub fn add_run(&self, first_page: usize, page_count: usize) {
+        for page in (0..page_count).step_by(64) {
+            self.add(first_page + page, low_bits(page_count - page));
         }
     }
 
