@@ -1,6 +1,6 @@
 /**
- * Finds the pages of a memory that hold only zero bytes, with AVX-512, AVX2 or SSE2 as the processor has them, and in
- * plain TypeScript where the native build is missing. `backend` tells which of the two is in use.
+ * Finds the pages of a memory that hold only zero bytes, with AVX-512, AVX2, SSE2 or NEON as the processor has them,
+ * and in plain TypeScript where the native build is missing. Memory that was never touched is not even read.
  *
  * @example
  * import { PageSet } from '@godwit/page-set';
@@ -12,5 +12,13 @@
  *
  * @packageDocumentation
  */
+export type {
+  AsyncScanOptions,
+  ScannableMemory,
+  ScanOptions,
+  ScanStatistics,
+  UntouchedWay,
+  ZeroPageScanner,
+} from '@godwit/ports';
 export * from './isa.ts';
 export * from './zero-page-scanner.ts';
