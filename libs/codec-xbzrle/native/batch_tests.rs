@@ -1,6 +1,6 @@
 //! Both halves through their capsules, as the pump drives them.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use godwit_ports::{Capsule, CapsuleError, CodecTable, Coded, CodedPage};
 
@@ -121,26 +121,49 @@ fn a_copy_follows_its_memory_through_every_outcome() {
 }
 
 #[test]
-fn a_page_that_is_written_meanwhile_never_confuses_the_copy() {
-    let memory: Vec<AtomicU8> = (0..PAGE_BYTES).map(|_| AtomicU8::new(0)).collect();
-    let base = memory.as_ptr().cast::<u8>();
-    let mut pair = Pair::new(Isa::best(), 1 << 20);
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut random = Random(3);
-            while !stop.load(Ordering::Relaxed) {
-                memory[random.below(PAGE_BYTES)].store(random.below(256) as u8, Ordering::Relaxed);
+fn pages_that_are_written_meanwhile_never_confuse_the_copy() {
+    for (isa, shift) in Isa::available().flat_map(|isa| [(isa, 0), (isa, 8)]) {
+        let words: Vec<AtomicU64> = (0..PAGE_COUNT * PAGE_BYTES / 8 + 16)
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        let first = words.as_ptr().align_offset(64) + shift / 8;
+        let words = &words[first..first + PAGE_COUNT * PAGE_BYTES / 8];
+        let base = words.as_ptr().cast::<u8>();
+        let mut pair = Pair::new(isa, PAGE_COUNT * 2 * (PAGE_BYTES + 16));
+        let pages: Vec<u64> = (0..PAGE_COUNT as u64).collect();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut random = Random(3);
+                while !stop.load(Ordering::Relaxed) {
+                    // An eighth of each page, so that its deltas fit however fast this is; now and then more than a page.
+                    let page = random.below(PAGE_COUNT);
+                    let at = page * PAGE_BYTES / 8 + page * 37 % 448 + random.below(64);
+                    let value = (random.below(1 << 24) as u64).wrapping_mul(0x0101_0001_0001);
+                    let count = if random.below(4096) == 0 { 700 } else { 1 };
+                    for word in words.iter().skip(at).take(count) {
+                        word.store(value, Ordering::Relaxed);
+                    }
+                }
+            });
+            while pair.outcomes[Coded::Delta as usize] < 5000 {
+                pair.send(base, &pages);
+                std::thread::yield_now();
             }
+            stop.store(true, Ordering::Relaxed);
         });
-        for _ in 0..2000 {
-            pair.send(base, &[0]);
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    pair.send(base, &[0]);
-    let now: Vec<u8> = memory.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
-    assert!(pair.copy[..PAGE_BYTES] == now[..]);
+        pair.send(base, &pages);
+        let now: Vec<u8> = words
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
+            .collect();
+        assert!(pair.copy == now, "{isa:?}");
+        assert!(
+            pair.outcomes[Coded::Delta as usize] > 1000,
+            "{isa:?}: {:?}",
+            pair.outcomes
+        );
+    }
 }
 
 #[test]
@@ -245,6 +268,8 @@ fn a_cache_is_resized_while_others_use_it() {
         });
         let mut random = Random(9);
         while !resizer.is_finished() {
+            // The lock is not fair.
+            std::thread::yield_now();
             for _ in 0..20 {
                 memory[random.below(PAGE_COUNT * PAGE_BYTES)] = random.below(256) as u8;
             }
@@ -270,7 +295,8 @@ fn an_encoder_is_closed_while_others_use_it() {
         loop {
             // SAFETY: the memory has the pages.
             match unsafe { pair.encoder.encode(memory.as_ptr(), &pages, &mut pair.out, &mut coded) } {
-                Ok(_) => {}
+                // The lock is not fair.
+                Ok(_) => std::thread::yield_now(),
                 Err(error) => break assert_eq!(error, CapsuleError::Closed),
             }
         }
