@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use godwit_ports::{Capsule, CapsuleError, DirtySource, DirtyTable, JsCapsule, Lent, MemoryTable};
+use godwit_ports::{Capsule, CapsuleError, DirtySource, DirtyTable, JsCapsule, Lent, Loan, MemoryTable};
 use napi::bindgen_prelude::{AsyncTask, Uint32Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
@@ -81,10 +81,10 @@ impl NativeTracker {
 
     /// The tracker for native code of other packages.
     #[napi(getter)]
-    pub fn capsule(&self) -> Result<JsCapsule<DirtyTable>> {
+    pub fn capsule(&self) -> Result<Loan<DirtyTable>> {
         lock(&self.open)
             .as_ref()
-            .map(|open| JsCapsule(open.lent.capsule()))
+            .map(|open| open.lent.loan())
             .ok_or_else(closed)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use godwit_ports::{Capsule, CapsuleError, ExecutionTable, JsCapsule, Lent, Memory, MemoryTable};
+use godwit_ports::{Capsule, CapsuleError, ExecutionTable, Lent, Loan, Memory, MemoryTable};
 use napi::bindgen_prelude::{AsyncTask, Buffer, ToNapiValue, TypeName, Uint32Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
@@ -169,14 +169,14 @@ fn closed() -> Error {
 impl NativeGuest {
     /// The memory capsule.
     #[napi]
-    pub fn memory_capsule(&self) -> Result<JsCapsule<MemoryTable>> {
-        self.with_open(|open| JsCapsule(open.memory.capsule()))
+    pub fn memory_capsule(&self) -> Result<Loan<MemoryTable>> {
+        self.with_open(|open| open.memory.loan())
     }
 
     /// The execution capsule.
     #[napi]
-    pub fn execution_capsule(&self) -> Result<JsCapsule<ExecutionTable>> {
-        self.with_open(|open| JsCapsule(open.execution.capsule()))
+    pub fn execution_capsule(&self) -> Result<Loan<ExecutionTable>> {
+        self.with_open(|open| open.execution.loan())
     }
 
     #[napi(getter)]

@@ -51,7 +51,7 @@ unsafe impl<T: Table> Sync for Capsule<T> {}
 pub(crate) struct Exported<T: Table, I: ?Sized> {
     table: T,
     /// Ends this very export; see [`crate::Lent`].
-    end: unsafe fn(*mut c_void) -> bool,
+    end: unsafe fn(*mut c_void, usize) -> bool,
     /// Emptied only by `end`, which runs when nobody can call the table any more.
     implementation: UnsafeCell<Option<Box<I>>>,
 }
@@ -133,15 +133,15 @@ impl<T: Table> Capsule<T> {
         self.header().context
     }
 
-    /// Ends the export behind this capsule, if besides it there is only the reference of a napi External.
+    /// Ends the export behind this capsule, if besides it there are only the references of napi Externals.
     ///
     /// # Safety
-    /// The capsule came from `export` of this very build of the crate, and this is the JavaScript thread that has the
-    /// External, which alone could make further references of it.
-    pub(crate) unsafe fn end(&self) -> bool {
+    /// The capsule came from `export` of this very build of the crate; `externals` refer to it, and this is the JavaScript
+    /// thread that has them, which alone could make further references of them.
+    pub(crate) unsafe fn end(&self, externals: usize) -> bool {
         let exported = self.context() as *const Exported<T, ()>;
         // SAFETY: the caller vouches for an export of this build; `end` lies before whatever the implementation is.
-        unsafe { ((*exported).end)(self.context()) }
+        unsafe { ((*exported).end)(self.context(), externals) }
     }
 
     fn header(&self) -> &CapsuleHeader {
@@ -198,17 +198,17 @@ unsafe extern "C" fn release<T: Table, I: ?Sized>(context: *mut c_void) {
 ///
 /// # Safety
 /// `context` is the Arc made in [`Capsule::new`] with the same `T` and `I`; for the rest see [`Capsule::end`].
-unsafe fn end<T: Table, I: ?Sized>(context: *mut c_void) -> bool {
-    const EXTERNAL_AND_LENDER: usize = 2;
+unsafe fn end<T: Table, I: ?Sized>(context: *mut c_void, externals: usize) -> bool {
+    const LENDER: usize = 1;
     // SAFETY: the caller vouches for the context, and holds a reference, which is not given up here.
     let exported = ManuallyDrop::new(unsafe { Arc::from_raw(context as *const Exported<T, I>) });
-    if Arc::strong_count(&exported) > EXTERNAL_AND_LENDER {
+    if Arc::strong_count(&exported) > externals + LENDER {
         return false;
     }
     // Pairs with the release of whoever referred to it until now: what they did has happened.
     fence(Ordering::Acquire);
-    // SAFETY: of the two references left the External's can only be used on this thread, which is here, and the
-    // lender's is used for nothing else; so nobody reads the header or calls the table meanwhile.
+    // SAFETY: of the references left those of Externals can only be used on this thread, which is here, and the lender's
+    // is used for nothing else; so nobody reads the header or calls the table meanwhile.
     unsafe {
         (*(context as *mut CapsuleHeader)).kind = KIND_CLOSED;
         (*exported.implementation.get()).take();

@@ -3,7 +3,7 @@ use std::ffi::c_void;
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
 use napi::{Error, Result, Status, ValueType, sys};
 
-use crate::{CAPSULE_TAG, Capsule, Table};
+use crate::{CAPSULE_TAG, Capsule, Loan, Table};
 
 /// A capsule as JavaScript sees it: a napi External with the capsules' type tag. Usable as argument and as return value
 /// of `#[napi]` functions.
@@ -53,25 +53,62 @@ impl<T: Table> FromNapiValue for JsCapsule<T> {
 
 impl<T: Table> ToNapiValue for JsCapsule<T> {
     unsafe fn to_napi_value(env: sys::napi_env, capsule: Self) -> Result<sys::napi_value> {
-        let table = capsule.0.into_raw();
-        let mut value = std::ptr::null_mut();
-        // SAFETY: env is live; the reference given up above belongs to the External, whose finalizer releases it.
-        let created =
-            unsafe { sys::napi_create_external(env, table, Some(finalize::<T>), std::ptr::null_mut(), &mut value) };
-        if created != sys::Status::napi_ok {
-            // SAFETY: the External was not made, so the reference is still ours.
-            unsafe { Capsule::<T>::release_raw(table) };
-        }
-        napi::check_status!(created)?;
-        // SAFETY: value is the External just made; the tag is ours.
-        napi::check_status!(unsafe { sys::napi_type_tag_object(env, value, &TAG) })?;
-        Ok(value)
+        // SAFETY: env is live; the finalizer takes back the reference given up here.
+        unsafe { external(env, capsule.0.into_raw(), finalize::<T>, std::ptr::null_mut()) }
     }
+}
+
+impl<T: Table> TypeName for Loan<T> {
+    fn type_name() -> &'static str {
+        T::NAME
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::External
+    }
+}
+
+impl<T: Table> ToNapiValue for Loan<T> {
+    unsafe fn to_napi_value(env: sys::napi_env, loan: Self) -> Result<sys::napi_value> {
+        let (table, externals) = loan.into_raw();
+        // SAFETY: env is live; the finalizer takes back the references given up here.
+        unsafe { external(env, table, finalize_loan::<T>, externals) }
+    }
+}
+
+type Finalizer = unsafe extern "C" fn(sys::napi_env, *mut c_void, *mut c_void);
+
+/// A tagged External over a table.
+///
+/// # Safety
+/// `env` is live. `finalizer` takes back what was given up for the External, by `table` and `hint`.
+unsafe fn external(
+    env: sys::napi_env,
+    table: *mut c_void,
+    finalizer: Finalizer,
+    hint: *mut c_void,
+) -> Result<sys::napi_value> {
+    let mut value = std::ptr::null_mut();
+    // SAFETY: the caller vouches for env and finalizer; the out pointer is ours.
+    let created = unsafe { sys::napi_create_external(env, table, Some(finalizer), hint, &mut value) };
+    if created != sys::Status::napi_ok {
+        // SAFETY: the External was not made, so what was given up for it is still ours.
+        unsafe { finalizer(env, table, hint) };
+    }
+    napi::check_status!(created)?;
+    // SAFETY: value is the External just made; the tag is ours.
+    napi::check_status!(unsafe { sys::napi_type_tag_object(env, value, &TAG) })?;
+    Ok(value)
 }
 
 unsafe extern "C" fn finalize<T: Table>(_env: sys::napi_env, table: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the External owned the reference given up in to_napi_value.
     unsafe { Capsule::<T>::release_raw(table) };
+}
+
+unsafe extern "C" fn finalize_loan<T: Table>(_env: sys::napi_env, table: *mut c_void, externals: *mut c_void) {
+    // SAFETY: the External owned the references given up in to_napi_value.
+    unsafe { Loan::<T>::release_raw(table, externals) };
 }
 
 fn mismatch(message: String) -> Error {

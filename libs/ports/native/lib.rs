@@ -32,6 +32,6 @@ pub use execution::Execution;
 pub use js::JsCapsule;
 #[cfg(feature = "napi")]
 pub use js_view::{JsView, ViewElement};
-pub use lent::Lent;
+pub use lent::{Lent, Loan};
 pub use memory::{Memory, MemorySlot};
 pub use scanner::Scanner;
