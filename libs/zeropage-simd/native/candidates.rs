@@ -185,4 +185,11 @@ mod tests {
         assert_eq!(set.block(65, 128), (1, 63));
         assert_eq!(set.count(128), 10);
     }
+
+    #[test]
+    fn a_copy_for_which_there_is_no_memory_is_an_error() {
+        assert!(Candidates::of_set((0..usize::MAX).map(|_| 0)).is_err());
+        assert!(Candidates::of_runs((0..usize::MAX).map(|_| (0, 1)), 4096).is_err());
+        assert!(crate::scan_task::words_of(0, usize::MAX / 2).is_err());
+    }
 }

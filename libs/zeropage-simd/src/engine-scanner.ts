@@ -55,7 +55,7 @@ export function scannerOver(engine: ScanEngine): ZeroPageScanner {
         options.onStatistics?.(statistics);
         return statistics.zeroPageCount;
       } catch (error) {
-        throw fromNativeError(error);
+        throw scanError(error);
       }
     },
     async scanAsync(memory, pageSizeBytes, into, given) {
@@ -83,10 +83,20 @@ export function scannerOver(engine: ScanEngine): ZeroPageScanner {
         options.onStatistics?.(complete(statistics, beside));
         return statistics.zeroPageCount;
       } catch (error) {
-        throw fromNativeError(error);
+        throw scanError(error);
       }
     },
   };
+}
+
+/**
+ * The error of a scan. Native code checks once more what was checked here, so what it refuses was changed in between, as by
+ * a getter among the options.
+ */
+function scanError(error: unknown): unknown {
+  const known = fromNativeError(error);
+  const wasRefused = known === error && error instanceof Error && 'code' in error && error.code === 'InvalidArg';
+  return wasRefused ? new RangeError(error.message, { cause: error }) : known;
 }
 
 function checkPages(engine: ScanEngine, memory: ScannerMemory, pageSizeBytes: number, into: PageBitmap): number {

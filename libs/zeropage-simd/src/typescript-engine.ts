@@ -1,4 +1,5 @@
 import { GodwitError } from '@godwit/ports';
+import { wordCountOf } from './scan-arguments.ts';
 import type { EngineStatistics, ScanEngine, ScanRequest } from './scan-engine.ts';
 import { type IsZeroBlock, zeroBlockCheck } from './zero-block.ts';
 
@@ -26,6 +27,9 @@ export function typescriptEngine(checkOf: (memory: Uint8Array) => IsZeroBlock = 
     const { untouched } = request;
     if (untouched !== 'auto' && untouched !== 'read') {
       throw new GodwitError('ERR_GODWIT_UNSUPPORTED', `${untouched} needs the native build of @godwit/zeropage-simd`);
+    }
+    if (into.length !== wordCountOf(memory.byteLength / pageSizeBytes)) {
+      throw new RangeError('the memory or the result was resized or detached after it was checked');
     }
     return scanWith(memory, pageSizeBytes, into, request, checkOf(memory), firstNonZeroBytes);
   };

@@ -141,4 +141,22 @@ describe('createZeroPageScanner', () => {
     );
     expect(() => scanner.scan(memory, '4096' as unknown as number, into)).toThrow(RangeError);
   });
+
+  it.each(scanners)('looks at nothing that a getter takes away ($name)', async (scanner) => {
+    const takesAway = (memory: Uint8Array, taken: Uint8Array | Uint32Array): object => ({
+      get threads(): number {
+        if (taken.byteLength > 0) structuredClone(taken.buffer, { transfer: [taken.buffer as ArrayBuffer] });
+        expect(memory.byteLength === 0 || taken !== memory).toBe(true);
+        return 1;
+      },
+    });
+    for (const scan of ['scan', 'scanAsync'] as const) {
+      for (const takesMemory of [true, false]) {
+        const memory = new Uint8Array(64 * 4096);
+        const into = PageSet.empty(64);
+        const options = takesAway(memory, takesMemory ? memory : into.words);
+        await expect((async () => scanner[scan](memory, 4096, into, options))()).rejects.toThrow();
+      }
+    }
+  });
 });
