@@ -62,6 +62,11 @@ impl DirtyGfnRing {
         (0..count).find(|&index| dirty(index) && !dirty((index + count - 1) % count))
     }
 
+    /// Another reader may have gone on from here: KVM's next entry is to be looked for again.
+    pub(crate) fn forget_position(&mut self) {
+        self.position = None;
+    }
+
     fn entry_count(&self) -> usize {
         self.length_bytes / size_of::<kvm_dirty_gfn>()
     }

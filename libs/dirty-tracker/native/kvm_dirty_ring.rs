@@ -88,6 +88,13 @@ impl Rings {
         Ok(())
     }
 
+    /// Before recording begins: another tracker may have read the rings since, and may have failed to reset them.
+    fn begin(&self) {
+        let mut harvest = self.lock();
+        harvest.rings.iter_mut().for_each(DirtyGfnRing::forget_position);
+        harvest.reset_is_due = true;
+    }
+
     fn take_marks(&self, harvest: &mut Harvest) {
         let Harvest { pages, known, .. } = harvest;
         take_device_marks(&self.memory, |index, mut marks| {
@@ -124,8 +131,7 @@ impl KvmDirtyRing {
             rings,
             pages: Vec::new(),
             known: vec![0; memory.page_count().div_ceil(64) as usize],
-            // A tracker before this one may have failed to.
-            reset_is_due: true,
+            reset_is_due: false,
         };
         Ok(Self {
             rings: Arc::new(Rings {
@@ -144,6 +150,7 @@ impl KvmDirtyRing {
     fn switch_on(&self) -> Result<(), CapsuleError> {
         let Rings { memory, vm_fd, .. } = &*self.rings;
         disable_manual_protect(*vm_fd)?;
+        self.rings.begin();
         let rings = Arc::clone(&self.rings);
         memory.set_ring_harvester(Some(RingHarvester::new(move || {
             // Where it fails the processor asks again, and the next collection tells.
