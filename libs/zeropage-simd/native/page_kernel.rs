@@ -13,6 +13,8 @@
 //! What was seen decides where to look first ([`crate::probes::Habit`]), so that a look that tells nothing is not repeated
 //! over and over; it never decides what is found.
 
+use std::ops::Range;
+
 use crate::candidates::low_bits;
 use crate::lanes::Lanes;
 use crate::page_read::{PART_BYTES, is_zero_page, is_zero_page_before};
@@ -159,21 +161,39 @@ unsafe fn zero_pages<L: Lanes, R: PageRow>(row: R, size: usize, count: usize, ha
         index += 1;
     }
     if index < count {
-        let pages = index..count;
-        let all = low_bits(count) & (u64::MAX << index);
         // SAFETY: the pages are the row's.
-        unsafe {
-            let unsettled = if habit.untold && !sample_tells::<L, R>(row, size, pages.clone()) {
-                all
-            } else {
-                zero_probes::<L, R>(row, size, pages, habit)
-            };
-            let settled = unsettled & !non_zero_pages::<L, R>(row, size, unsettled);
-            habit.untold = unsettled == all && settled != all;
-            zeros |= settled;
-        }
+        zeros |= unsafe { zero_pages_of_mixture::<L, R>(row, size, index..count, habit) };
     }
     habit.streaming = zeros.count_ones() as usize == count;
+    zeros
+}
+
+/// The bits of those pages of a range that are zero, where they probably are not all.
+///
+/// # Safety
+/// The pages are readable; there is at least one, and the last one is below [`PAGES_PER_BLOCK`].
+#[inline(always)]
+unsafe fn zero_pages_of_mixture<L: Lanes, R: PageRow>(
+    row: R,
+    size: usize,
+    pages: Range<usize>,
+    habit: &mut Habit,
+) -> u64 {
+    let all = low_bits(pages.end) & (u64::MAX << pages.start);
+    let mut zeros = 0;
+    // SAFETY: the pages are readable.
+    unsafe {
+        if habit.untold && !sample_tells::<L, R>(row, size, pages.clone()) {
+            for index in pages {
+                zeros |= u64::from(is_zero_page::<L>(row.page(index), size)) << index;
+            }
+            habit.untold = zeros != all;
+        } else {
+            let unsettled = zero_probes::<L, R>(row, size, pages, habit);
+            zeros = unsettled & !non_zero_pages::<L, R>(row, size, unsettled);
+            habit.untold = unsettled == all && zeros != all;
+        }
+    }
     zeros
 }
 

@@ -12,6 +12,8 @@ pub const PROBE_BYTES: usize = 64;
 const AHEAD_PAGES: usize = 32;
 /// So many pages are asked which of their probes tells that they are not zero.
 const SAMPLE_PAGES: usize = 8;
+/// And so many, whether any probe tells again, where none did.
+const UNTOLD_SAMPLE_PAGES: usize = 4;
 /// Between two times that pages are asked.
 const BLOCKS_PER_SAMPLE: u8 = 8;
 
@@ -65,7 +67,7 @@ impl Habit {
 /// As [`zero_probes`].
 #[inline(always)]
 pub unsafe fn sample_tells<L: Lanes, R: PageRow>(row: R, size: usize, pages: Range<usize>) -> bool {
-    let step = (pages.len() / SAMPLE_PAGES).max(1);
+    let step = pages.len().div_ceil(UNTOLD_SAMPLE_PAGES);
     let mut zeros = true;
     let mut index = pages.start;
     while index < pages.end {
