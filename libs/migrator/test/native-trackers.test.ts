@@ -2,6 +2,8 @@ import { type DirtyTrackerFixture, dirtyTrackerSuite } from '@godwit/contract-te
 import { createDirtyTracker, type TrackerName } from '@godwit/dirty-tracker';
 import { type ArenaGuest, arenaAvailability, createArenaGuest } from '@godwit/guest-arena';
 import { createKvmGuest, type KvmGuest, type KvmTracking, kvmAvailability } from '@godwit/guest-kvm';
+import { PageSet } from '@godwit/page-set';
+import { expect, it } from 'vitest';
 
 /**
  * The trackers that need a guest's mapping, over such mappings; `dirty-tracker` itself may know no guest. Single pages are
@@ -67,3 +69,42 @@ for (const tracking of ['pagemap-scan', 'kvm-dirty-log', 'kvm-dirty-ring'] satis
       : `no KVM here: ${kvm.reason}`,
   );
 }
+
+const RING_PAGES = 1024;
+const WORKING_SET_PAGES = 4 * RING_PAGES;
+
+async function contents(guest: KvmGuest): Promise<Uint8Array> {
+  const bytes = new Uint8Array(MEMORY_BYTES);
+  await guest.readMemory(0, bytes);
+  return bytes;
+}
+
+it.skipIf(!kvm.available)('a guest whose ring is full goes on, and none of its writes is lost', async () => {
+  const guest = await createKvmGuest({
+    ...GUEST,
+    tracking: 'kvm-dirty-ring',
+    dirtyRingPages: RING_PAGES,
+    vcpuCount: 1,
+    workload: { ...GUEST.workload, workingSetBytes: WORKING_SET_PAGES * 4096 },
+  });
+  const tracker = createDirtyTracker(guest.memory, { prefer: 'kvm-dirty-ring' });
+  try {
+    await tracker.start();
+    const copy = await contents(guest);
+    const dirty = PageSet.empty(tracker.pageCount);
+    for (let round = 0; round < 3; round++) {
+      const goal = guest.counters().pagesWritten + WORKING_SET_PAGES;
+      await guest.resume();
+      // Nobody collects meanwhile: only full rings are emptied.
+      while (guest.counters().pagesWritten < goal) await new Promise(setImmediate);
+      await guest.pause();
+      expect(await tracker.collect(dirty.clear())).toBeGreaterThan(RING_PAGES);
+      const now = await contents(guest);
+      for (const page of dirty.pages()) copy.set(now.subarray(page * 4096, (page + 1) * 4096), page * 4096);
+      expect(Buffer.compare(copy, now)).toBe(0);
+    }
+  } finally {
+    await tracker.close();
+    await guest.close();
+  }
+});
