@@ -1,5 +1,5 @@
 import { type Capsule, GodwitError, type PageDecoder } from '@godwit/ports';
-import { checkBytes, checkPageBytes } from './codec-arguments.ts';
+import { checkApart, checkBytes, checkPageBytes } from './codec-arguments.ts';
 
 /** Puts the port around a decoder of single pages: checks arguments, refuses work after `close`. */
 export function createPageDecoder(
@@ -15,6 +15,7 @@ export function createPageDecoder(
       if (closed) throw new GodwitError('ERR_GODWIT_CLOSED', 'the decoder is closed');
       checkBytes('delta', delta);
       checkPageBytes('page', page, pageSizeBytes);
+      checkApart('delta', delta, page);
       decode(delta, page);
     },
     close() {

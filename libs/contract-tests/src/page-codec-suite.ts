@@ -222,6 +222,30 @@ export const pageCodecCases: readonly ContractCase<PageCodecFixture>[] = [
     },
   },
   {
+    name: 'refuses a delta that overlaps its page, and leaves the page alone',
+    run({ codec }) {
+      const decoder = codec.createDecoder({ pageSizeBytes: PAGE });
+      for (const { delta, base } of deltasOf(codec, 12)) {
+        const memory = new Uint8Array(delta.length + PAGE);
+        const page = memory.subarray(delta.length);
+        for (const offset of [1, delta.length >> 1, delta.length, 2 * delta.length]) {
+          memory.set(delta, offset);
+          const before = memory.slice();
+          const overlapping = memory.subarray(offset, offset + delta.length);
+          expect(() => decoder.decode(overlapping, page)).toThrow(RangeError);
+          expect(equal(memory, before), 'a refused delta leaves the page untouched').toBe(true);
+        }
+        memory.set(delta);
+        page.set(base);
+        decoder.decode(memory.subarray(0, delta.length), page);
+        const copy = base.slice();
+        decoder.decode(delta, copy);
+        expect(equal(page, copy), 'a delta may lie right before its page').toBe(true);
+      }
+      decoder.close();
+    },
+  },
+  {
     name: 'refuses wrong arguments',
     run({ codec }) {
       for (const pageSizeBytes of [0, -4096, 100, 4095, 4096.5, Number.NaN]) {

@@ -12,6 +12,7 @@ type Flaw =
   | 'does not forget'
   | 'writes before it checks'
   | 'throws something else'
+  | 'takes deltas that overlap their pages'
   | 'takes any page'
   | 'remembers what it refused'
   | 'takes memory that is gone'
@@ -99,6 +100,7 @@ function createDecoder(flaw: Flaw | undefined, pageSizeBytes: number) {
     decode(delta: Uint8Array, page: Uint8Array): void {
       if (closed && flaw !== 'works after close') throw new GodwitError('ERR_GODWIT_CLOSED');
       if (page.length !== pageSizeBytes) throw new RangeError('page');
+      if (flaw !== 'takes deltas that overlap their pages' && overlap(delta, page)) throw new RangeError('delta');
       const target = flaw === 'writes before it checks' ? page : page.slice();
       if (delta.length === 0) throw malformed(flaw);
       let last = -1;
@@ -114,6 +116,11 @@ function createDecoder(flaw: Flaw | undefined, pageSizeBytes: number) {
       closed = true;
     },
   };
+}
+
+function overlap(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.buffer !== other.buffer) return false;
+  return one.byteOffset < other.byteOffset + other.length && other.byteOffset < one.byteOffset + one.length;
 }
 
 function malformed(flaw: Flaw | undefined): Error {
@@ -143,6 +150,7 @@ describe('the page codec suite tells a codec that', () => {
     ['does not forget', 'sends a page whole after it was told to forget it'],
     ['writes before it checks', 'refuses damaged deltas and leaves the page alone'],
     ['throws something else', 'refuses damaged deltas and leaves the page alone'],
+    ['takes deltas that overlap their pages', 'refuses a delta that overlaps its page, and leaves the page alone'],
     ['takes any page', 'refuses wrong arguments'],
     ['remembers what it refused', 'refuses wrong arguments'],
     ['takes memory that is gone', 'refuses memory that is gone, and goes on'],

@@ -30,6 +30,7 @@ export interface PageDecoder {
   /**
    * Applies a delta to the page it was made against.
    * @throws GodwitError `ERR_GODWIT_DELTA_MALFORMED`; the page is untouched.
+   * @throws RangeError for a page of another size, or a delta that overlaps it; the page is untouched.
    */
   decode(delta: Uint8Array, page: Uint8Array): void;
   close(): void;
