@@ -42,6 +42,11 @@ export class PageCache {
     return this.#tags.length;
   }
 
+  /** What the pages and their slots take. */
+  get sizeBytes(): number {
+    return this.#pages.byteLength + this.#tags.byteLength + this.#usedAt.byteLength;
+  }
+
   /**
    * A cache of another size with the pages of this one that fit, those used last before others.
    * @throws RangeError where there is not enough memory for both

@@ -29,23 +29,28 @@ export interface BackOff {
  */
 export class PoorPages {
   readonly backOff: BackOff;
-  /** The page of each entry, plus one; 0 where it is free. */
-  readonly #tags: Float64Array;
-  /** How many of the page's sends are still to be left alone, then its poor deltas in a row. */
-  readonly #states: Uint16Array;
+  /** The page of each entry. */
+  readonly #pages: Uint32Array;
+  /** How many of its sends are still to be left alone, then its poor deltas in a row; 0 where the entry is free. */
+  readonly #states: Uint32Array;
 
   /** @throws RangeError where there is not that much memory */
   constructor(backOff: BackOff, entryCount: number) {
     this.backOff = backOff;
-    this.#tags = new Float64Array(entryCount);
-    this.#states = new Uint16Array(entryCount);
+    this.#pages = new Uint32Array(entryCount);
+    this.#states = new Uint32Array(entryCount);
+  }
+
+  /** What the entries take. */
+  get sizeBytes(): number {
+    return this.#pages.byteLength + this.#states.byteLength;
   }
 
   /** Whether a page that is about to be sent is to be left alone; counts the send. */
   leavesAlone(page: number): boolean {
-    const entry = spreadPage(page, this.#tags.length);
+    const entry = spreadPage(page, this.#pages.length);
     const state = this.#states[entry] ?? 0;
-    if (this.#tags[entry] !== page + 1 || state >> LEVEL_BITS === 0) return false;
+    if (this.#pages[entry] !== page || state >> LEVEL_BITS === 0) return false;
     this.#states[entry] = state - 2 ** LEVEL_BITS;
     return true;
   }
@@ -56,15 +61,15 @@ export class PoorPages {
    */
   learn(page: number, deltaBytes: number): boolean {
     const { tries, pauseMax, payingBytesMax } = this.backOff;
-    const entry = spreadPage(page, this.#tags.length);
-    const isKnown = this.#tags[entry] === page + 1;
+    const entry = spreadPage(page, this.#pages.length);
+    const isKnown = this.#pages[entry] === page && this.#states[entry] !== 0;
     if (deltaBytes >= 0 && deltaBytes <= payingBytesMax) {
-      if (isKnown) this.#tags[entry] = 0;
+      if (isKnown) this.#states[entry] = 0;
       return false;
     }
     const level = isKnown ? Math.min(((this.#states[entry] ?? 0) & LEVEL_MAX) + 1, LEVEL_MAX) : 1;
     const pause = level < tries ? 0 : Math.min(PAUSE_FIRST * 2 ** (level - tries), pauseMax);
-    this.#tags[entry] = page + 1;
+    this.#pages[entry] = page;
     this.#states[entry] = pause * 2 ** LEVEL_BITS + level;
     return pause > 0;
   }

@@ -66,8 +66,7 @@ export class TypescriptEncoder implements EncoderCore {
   }
 
   statistics(): EncoderCounts {
-    const slotBytes = this.#plan.pageSizeBytes + overheadBytesOf(this.#plan);
-    return { cacheSizeBytes: this.#cache.slotCount * slotBytes, ...this.#counts };
+    return { cacheSizeBytes: this.#cache.sizeBytes + (this.#poorPages?.sizeBytes ?? 0), ...this.#counts };
   }
 
   close(): void {

@@ -147,6 +147,15 @@ describe.each(everyCodec)('the adaptive mode of $name', ({ codec }) => {
     encoder.close();
   });
 
+  it('takes no more memory than it may', () => {
+    const cacheBytes = 2 ** 20;
+    const encoder = codec.createEncoder({ pageSizeBytes: PAGE, cacheBytes, adaptive: true });
+    expect(encoder.statistics().cacheSizeBytes).toBe(Math.floor(cacheBytes / (PAGE + 24) / 8) * 8 * (PAGE + 24));
+    encoder.resize(100 * (PAGE + 24));
+    expect(encoder.statistics().cacheSizeBytes).toBe(96 * (PAGE + 24));
+    encoder.close();
+  });
+
   it('never skips where it is off, or where deltas pay', () => {
     for (const adaptive of [false, true]) {
       const encoder = codec.createEncoder({ pageSizeBytes: PAGE, cacheBytes: 2 ** 20, adaptive });
