@@ -61,7 +61,12 @@ impl PageCache {
     pub fn resized(&self, page_size_bytes: usize, slot_count: usize) -> Option<Self> {
         let mut resized = Self::new(page_size_bytes, slot_count)?;
         resized.lookups = self.lookups;
-        let mut slots: Vec<usize> = (0..self.tags.len()).filter(|&slot| self.tags[slot] != 0).collect();
+        let is_used = |&slot: &usize| self.tags[slot] != 0;
+        let mut slots = Vec::new();
+        slots
+            .try_reserve_exact((0..self.tags.len()).filter(is_used).count())
+            .ok()?;
+        slots.extend((0..self.tags.len()).filter(is_used));
         slots.sort_unstable_by_key(|&slot| std::cmp::Reverse(self.used_at[slot]));
         for slot in slots {
             let mut set = resized.set_of(self.tags[slot] - 1);
