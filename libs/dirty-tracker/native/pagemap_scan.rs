@@ -119,6 +119,8 @@ impl DirtySource for PagemapScan {
 
     fn start(&self) -> Result<(), CapsuleError> {
         let mut state = self.state();
+        // Where it fails half way pages are protected that nobody will report: what is collected then would lack them.
+        state.started = false;
         self.fetch_and_protect(&mut [], &mut [])?;
         state.fresh.fill(0);
         state.uncertain = false;

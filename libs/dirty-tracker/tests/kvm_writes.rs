@@ -1,5 +1,9 @@
 //! The KVM dirty log, KVM's dirty rings, and PAGEMAP_SCAN under a VM, while a real processor writes all the while.
 
+#[path = "tracked/refusal.rs"]
+mod refusal;
+#[path = "kvm_writes/refused.rs"]
+mod refused;
 #[path = "tracked/stress.rs"]
 mod stress;
 mod tracked;

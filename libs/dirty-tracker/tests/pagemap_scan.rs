@@ -193,6 +193,51 @@ fn regions_are_released_while_it_collects() {
     assert_eq!(shadow.stale(&memory), Vec::<usize>::new());
 }
 
+const REPLACED: std::ops::Range<usize> = 4000..4016;
+
+/// A new mapping in the place of the old: nobody registered it.
+fn replace(memory: &Capsule<MemoryTable>, pages: std::ops::Range<usize>) {
+    // SAFETY: replaces pages of the mapping, which the capsule unmaps in the end like the others.
+    let replaced = unsafe {
+        libc::mmap(
+            memory.base().add(pages.start * PAGE_BYTES).cast(),
+            pages.len() * PAGE_BYTES,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(replaced, libc::MAP_FAILED);
+}
+
+#[test]
+fn a_start_that_fails_half_way_ends_the_tracking_before_it_and_hides_no_write() {
+    let Some((memory, tracker)) = tracked() else { return };
+    for page in 0..PAGE_COUNT {
+        write(&memory, page);
+    }
+    tracker.start().unwrap();
+    // Before what cannot be scanned: the failed start protects them.
+    write(&memory, 5);
+    write(&memory, 3999);
+    replace(&memory, REPLACED);
+    assert_eq!(tracker.start(), Err(CapsuleError::Os(libc::EPERM)));
+    let mut bitmap = vec![0; PAGE_COUNT.div_ceil(64)];
+    assert_eq!(tracker.collect(&mut bitmap), Err(CapsuleError::Unsupported));
+    let userfault_fd = memory.userfault_fd().unwrap();
+    register_range(
+        userfault_fd,
+        memory.base().wrapping_add(REPLACED.start * PAGE_BYTES),
+        REPLACED.len(),
+    )
+    .unwrap();
+    assert_eq!(tracker.collect(&mut bitmap), Err(CapsuleError::Unsupported));
+    tracker.start().unwrap();
+    write(&memory, 5);
+    assert_eq!(collected(&tracker), [5]);
+}
+
 #[test]
 fn a_region_that_is_no_longer_registered_is_an_error_and_loses_nothing() {
     let Some((memory, tracker)) = tracked() else { return };
@@ -204,25 +249,18 @@ fn a_region_that_is_no_longer_registered_is_an_error_and_loses_nothing() {
         write(&memory, page);
     }
     let mut bitmap = vec![0; PAGE_COUNT.div_ceil(64)];
-    // A new mapping in the place of the old: nobody registered it.
-    // SAFETY: replaces pages of the mapping, which the capsule unmaps in the end like the others.
-    let replaced = unsafe {
-        libc::mmap(
-            memory.base().add(4000 * PAGE_BYTES).cast(),
-            16 * PAGE_BYTES,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
-            -1,
-            0,
-        )
-    };
-    assert_ne!(replaced, libc::MAP_FAILED);
+    replace(&memory, REPLACED);
     assert_eq!(tracker.collect(&mut bitmap), Err(CapsuleError::Os(libc::EPERM)));
     assert_eq!(pages(&bitmap), []);
     // Registered again, it goes on; what the failed collection may have taken is reported.
     let userfault_fd = memory.userfault_fd().unwrap();
-    register_range(userfault_fd, memory.base().wrapping_add(4000 * PAGE_BYTES), 16).unwrap();
-    for page in 4000..4016 {
+    register_range(
+        userfault_fd,
+        memory.base().wrapping_add(REPLACED.start * PAGE_BYTES),
+        REPLACED.len(),
+    )
+    .unwrap();
+    for page in REPLACED {
         write(&memory, page);
     }
     shadow.collect(&memory, &tracker);
