@@ -8,6 +8,7 @@ use crate::decoder::XbzrleDecoder;
 use crate::encoder::{EncoderOptions, XbzrleEncoder};
 use crate::isa::Isa;
 use crate::poor_pages::BackOff;
+use crate::scarce_memory::granting;
 
 const PAGE_BYTES: usize = 4096;
 const PAGE_COUNT: usize = 64;
@@ -120,6 +121,15 @@ fn a_copy_follows_its_memory_through_every_outcome() {
     }
 }
 
+/// Ends another thread's work, also where a test fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn pages_that_are_written_meanwhile_never_confuse_the_copy() {
     for (isa, shift) in Isa::available().flat_map(|isa| [(isa, 0), (isa, 8)]) {
@@ -131,38 +141,38 @@ fn pages_that_are_written_meanwhile_never_confuse_the_copy() {
         let base = words.as_ptr().cast::<u8>();
         let mut pair = Pair::new(isa, PAGE_COUNT * 2 * (PAGE_BYTES + 16));
         let pages: Vec<u64> = (0..PAGE_COUNT as u64).collect();
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut random = Random(3);
-                while !stop.load(Ordering::Relaxed) {
-                    // An eighth of each page, so that its deltas fit however fast this is; now and then more than a page.
-                    let page = random.below(PAGE_COUNT);
-                    let at = page * PAGE_BYTES / 8 + page * 37 % 448 + random.below(64);
-                    let value = (random.below(1 << 24) as u64).wrapping_mul(0x0101_0001_0001);
-                    let count = if random.below(4096) == 0 { 700 } else { 1 };
-                    for word in words.iter().skip(at).take(count) {
-                        word.store(value, Ordering::Relaxed);
+        for turn in 0..10 {
+            let stop = AtomicBool::new(false);
+            // Stops and compares often: a later delta would heal what an earlier one spoiled.
+            let delta_pages = pair.outcomes[Coded::Delta as usize] + 250;
+            std::thread::scope(|scope| {
+                let stop_at_the_end = StopOnDrop(&stop);
+                let writer = scope.spawn(|| {
+                    let mut random = Random(turn);
+                    while !stop.load(Ordering::Relaxed) {
+                        // An eighth of each page, so that its deltas fit however fast this is; now and then more than a page.
+                        let page = random.below(PAGE_COUNT);
+                        let at = page * PAGE_BYTES / 8 + page * 37 % 448 + random.below(64);
+                        let value = (random.below(1 << 24) as u64).wrapping_mul(0x0101_0001_0001);
+                        let count = if random.below(4096) == 0 { 700 } else { 1 };
+                        for word in words.iter().skip(at).take(count) {
+                            word.store(value, Ordering::Relaxed);
+                        }
                     }
+                });
+                while pair.outcomes[Coded::Delta as usize] < delta_pages && !writer.is_finished() {
+                    pair.send(base, &pages);
+                    std::thread::yield_now();
                 }
+                drop(stop_at_the_end);
             });
-            while pair.outcomes[Coded::Delta as usize] < 5000 {
-                pair.send(base, &pages);
-                std::thread::yield_now();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        pair.send(base, &pages);
-        let now: Vec<u8> = words
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
-            .collect();
-        assert!(pair.copy == now, "{isa:?}");
-        assert!(
-            pair.outcomes[Coded::Delta as usize] > 1000,
-            "{isa:?}: {:?}",
-            pair.outcomes
-        );
+            pair.send(base, &pages);
+            let now: Vec<u8> = words
+                .iter()
+                .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
+                .collect();
+            assert!(pair.copy == now, "{isa:?}, turn {turn}");
+        }
     }
 }
 
@@ -281,6 +291,30 @@ fn a_cache_is_resized_while_others_use_it() {
             }
         }
     });
+}
+
+#[test]
+fn a_cache_stays_where_the_memory_ends_while_it_is_resized() {
+    let mut pair = Pair::of(adaptive(PAGE_BYTES, PAGE_COUNT * 4, Isa::best()));
+    let mut memory = vec![7_u8; PAGE_COUNT * PAGE_BYTES];
+    let pages: Vec<u64> = (0..PAGE_COUNT as u64).collect();
+    pair.send(memory.as_ptr(), &pages);
+    let cache_bytes = pair.sender.cache_size_bytes();
+    let mut refusals = 0;
+    // First there is memory for nothing, then for one allocation, and so on until there is enough.
+    while granting(refusals, || pair.sender.resize(PAGE_COUNT * 8 * (PAGE_BYTES + 24))) == Ok(None) {
+        assert_eq!(pair.sender.cache_size_bytes(), cache_bytes);
+        memory[refusals * PAGE_BYTES] = 8;
+        pair.send(memory.as_ptr(), &pages);
+        assert!(pair.copy == memory);
+        refusals += 1;
+    }
+    // The entries of poor pages, the cache's pages, tags and moments, and the order of what is taken over.
+    assert_eq!(refusals, 5);
+    assert_ne!(pair.sender.cache_size_bytes(), cache_bytes);
+    pair.send(memory.as_ptr(), &pages);
+    assert_eq!(pair.outcomes[Coded::Raw as usize], PAGE_COUNT);
+    assert!(pair.copy == memory);
 }
 
 #[test]

@@ -27,6 +27,8 @@ mod statistics;
 
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod scarce_memory;
 
 pub use cache::{Lookup, PageCache, SLOT_OVERHEAD_BYTES};
 pub use decode::{MalformedDelta, decode};
