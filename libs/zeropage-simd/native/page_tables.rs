@@ -4,7 +4,7 @@
 //! such pages: `PAGEMAP_SCAN` passes over gigabytes of them in microseconds, but takes longer over populated pages than
 //! `mincore` does. So the one leads to the next populated page and the other tells page by page from there on.
 //! `mincore` alone can't tell a page that was never touched from one that is swapped out; what it doesn't find is asked
-//! for once more where the machine has swap space at all. Where it has none, a page that is not in memory has never been
+//! for once more, whether populated or swapped out, where the machine has swap space at all. Where it has none, a page that is not in memory has never been
 //! written, also where a write-protecting userfaultfd left its markers in the page tables, which look swapped out.
 
 use std::io::Result;
@@ -30,10 +30,14 @@ pub struct PageTables {
 impl PageTables {
     /// The page tables over a range of addresses, by the best way there is or by the one that is asked for.
     pub fn over(addresses: &Range<usize>, only: Option<Way>) -> Asked<Self> {
+        let refused = |because| match only {
+            None => Asked::Not(because),
+            Some(_) => Asked::Unsupported(because),
+        };
         let parts = match private_anonymous_parts(addresses) {
-            Ok(parts) if parts.is_empty() => return Asked::Not("the memory is not private anonymous memory".into()),
+            Ok(parts) if parts.is_empty() => return refused("the memory is not private anonymous memory".into()),
             Ok(parts) => parts,
-            Err(error) => return Asked::Not(format!("/proc/self/maps: {error}").into()),
+            Err(error) => return refused(format!("/proc/self/maps: {error}").into()),
         };
         Self::over_parts(parts, only, Pagemap::open(), has_swap())
     }
@@ -112,7 +116,7 @@ impl PageTables {
                 let mut rest = part;
                 while let Some(populated) = pagemap.first_populated(&rest)? {
                     let end = rest.end.min(populated + IN_CORE_PAGES * self.os_page_bytes);
-                    self.ask_in_core(populated..end, Some(pagemap), presence)?;
+                    self.ask_in_core(populated..end, Some(pagemap), presence, has_swap)?;
                     rest.start = end;
                 }
                 Ok(())
@@ -124,7 +128,7 @@ impl PageTables {
                 let mut rest = part;
                 while !rest.is_empty() {
                     let end = rest.end.min(rest.start + IN_CORE_PAGES * self.os_page_bytes);
-                    self.ask_in_core(rest.start..end, None, presence)?;
+                    self.ask_in_core(rest.start..end, None, presence, has_swap)?;
                     rest.start = end;
                 }
                 Ok(())
@@ -133,8 +137,16 @@ impl PageTables {
     }
 
     /// Of at most [`IN_CORE_PAGES`] pages. What is not in memory is asked of the pagemap too, where there is one and
-    /// anything could be swapped out.
-    fn ask_in_core(&self, addresses: Range<usize>, pagemap: Option<&Pagemap>, presence: &mut Presence) -> Result<()> {
+    /// anything could be swapped out, be it before the look or after it: a page that comes back from swap space right
+    /// after `mincore` missed it is present by then, so it is asked for whatever is populated in either way.
+    fn ask_in_core(
+        &self,
+        addresses: Range<usize>,
+        pagemap: Option<&Pagemap>,
+        presence: &mut Presence,
+        has_swap: impl Fn() -> bool,
+    ) -> Result<()> {
+        let had_swap = has_swap();
         let mut pages = [0; IN_CORE_PAGES];
         let pages = &mut pages[..addresses.len() / self.os_page_bytes];
         in_core(addresses.start, self.os_page_bytes, pages)?;
@@ -149,10 +161,10 @@ impl PageTables {
                 presence.add(start..start + self.os_page_bytes);
             }
         }
-        // Asked for after the look: had swap space come in between, it would show.
+        let may_be_swapped = has_swap() || had_swap;
         match pagemap {
-            _ if !has_swap() => Ok(()),
-            Some(pagemap) => pagemap.swapped_out(addresses, |swapped| presence.add(swapped)),
+            _ if !may_be_swapped => Ok(()),
+            Some(pagemap) => pagemap.populated(addresses, |populated| presence.add(populated)),
             None => {
                 presence.add(addresses);
                 Ok(())
@@ -175,6 +187,7 @@ pub fn available_ways(addresses: &Range<usize>) -> Vec<Way> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs::File;
 
     use super::*;
@@ -313,6 +326,44 @@ mod tests {
             Mapping(base.cast(), length)
         };
         assert!(matches!(PageTables::over(&mapping.addresses(), None), Asked::Not(_)));
+        for way in [Way::PagemapScan, Way::Mincore, Way::Pagemap] {
+            let asked = PageTables::over(&mapping.addresses(), Some(way));
+            assert!(matches!(asked, Asked::Unsupported(_)), "{way:?}");
+        }
+    }
+
+    /// As a page that was swapped out when `mincore` was asked, and was touched right after that.
+    #[test]
+    fn what_comes_back_from_swap_space_between_two_questions_is_found() {
+        let mapping = Mapping::new(64 * os_page_bytes());
+        mapping.write(0);
+        let (tables, _) = by(PageTables::over(&mapping.addresses(), None));
+        let found_with = |swap: [bool; 2], pagemap: Option<&Pagemap>, page: usize| {
+            let mut presence = Presence::new(os_page_bytes());
+            presence.cover(&mapping.addresses());
+            let asked = Cell::new(0);
+            let has_swap = || {
+                asked.set(asked.get() + 1);
+                if asked.get() == 2 {
+                    mapping.write(page);
+                }
+                swap[asked.get() - 1]
+            };
+            tables
+                .ask_in_core(mapping.addresses(), pagemap, &mut presence, has_swap)
+                .unwrap();
+            let start = mapping.0 as usize + page * os_page_bytes();
+            presence.touched(&(start..start + 1)) != Touched::Nowhere
+        };
+        if tables.way() == Way::PagemapScan {
+            let pagemap = Pagemap::open().unwrap();
+            assert!(found_with([true, true], Some(&pagemap), 10));
+            // Swap space went, or came, in between.
+            assert!(found_with([true, false], Some(&pagemap), 20));
+            assert!(found_with([false, true], Some(&pagemap), 30));
+        }
+        assert!(found_with([true, false], None, 40));
+        assert!(found_with([false, true], None, 50));
     }
 
     #[test]

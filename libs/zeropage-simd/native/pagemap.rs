@@ -61,16 +61,16 @@ impl Pagemap {
     /// The first page of a range of addresses that is populated or swapped out, as its address.
     pub fn first_populated(&self, addresses: &Range<usize>) -> Result<Option<usize>> {
         let mut region = [PageRegion::default()];
-        let (found, _) = self.scan(addresses, &mut region, 1, IS_PRESENT | IS_SWAPPED)?;
+        let (found, _) = self.scan(addresses, &mut region, 1)?;
         Ok((found > 0).then_some(region[0].start as usize))
     }
 
-    /// Hands on the ranges of addresses that are swapped out.
-    pub fn swapped_out(&self, addresses: Range<usize>, mut found: impl FnMut(Range<usize>)) -> Result<()> {
+    /// Hands on the ranges of addresses that are populated or swapped out.
+    pub fn populated(&self, addresses: Range<usize>, mut found: impl FnMut(Range<usize>)) -> Result<()> {
         let mut regions = [PageRegion::default(); REGION_COUNT];
         let mut rest = addresses;
         while !rest.is_empty() {
-            let (region_count, walk_end) = self.scan(&rest, &mut regions, 0, IS_SWAPPED)?;
+            let (region_count, walk_end) = self.scan(&rest, &mut regions, 0)?;
             for region in &regions[..region_count] {
                 found(region.start as usize..region.end as usize);
             }
@@ -108,14 +108,13 @@ impl Pagemap {
         Ok(())
     }
 
-    /// Pages with any of the categories, up to `page_count_max` of them (0: no limit). Returns how many regions it filled
+    /// Pages that are populated or swapped out, up to `page_count_max` of them (0: no limit). Returns how many regions it filled
     /// in, and the address it came to.
     fn scan(
         &self,
         addresses: &Range<usize>,
         regions: &mut [PageRegion],
         page_count_max: u64,
-        categories: u64,
     ) -> Result<(usize, usize)> {
         let mut argument = PmScanArg {
             size: size_of::<PmScanArg>() as u64,
@@ -124,8 +123,8 @@ impl Pagemap {
             vec: regions.as_mut_ptr() as u64,
             vec_len: regions.len() as u64,
             max_pages: page_count_max,
-            category_anyof_mask: categories,
-            return_mask: categories,
+            category_anyof_mask: IS_PRESENT | IS_SWAPPED,
+            return_mask: IS_PRESENT | IS_SWAPPED,
             ..PmScanArg::default()
         };
         // SAFETY: the argument has the kernel's layout and says its own size; `vec` and `vec_len` name our buffer.
