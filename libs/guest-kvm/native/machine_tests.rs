@@ -7,12 +7,16 @@ use godwit_guest_programs::Workload;
 use godwit_guest_programs::layout::PROGRAM_ADDRESS;
 use godwit_guest_programs::random::Random;
 use godwit_ports::CapsuleError;
+use kvm_bindings::{KVM_MEM_LOG_DIRTY_PAGES, kvm_userspace_memory_region};
 
 use crate::machine::make;
 use crate::test_guest::{
     IDLE, MACS, WRITER, blueprint, copy_memory, empty_twin, errors, has_kvm, heartbeats, page, present_pages,
     run_for_beats, saved, wait_until,
 };
+
+/// `_IOW(0xae, 0x46, struct kvm_userspace_memory_region)`.
+const KVM_SET_USER_MEMORY_REGION: libc::Ioctl = 0x4020_ae46;
 
 #[test]
 fn guests_go_on_elsewhere_with_memory_above_the_hole() {
@@ -74,6 +78,37 @@ fn resident_memory_is_what_was_asked_for() {
     machine.close().unwrap();
     assert_eq!(present_pages(&machine), []);
     assert_eq!(machine.resume(), Err(CapsuleError::Closed));
+}
+
+#[test]
+fn slots_of_memory_that_was_given_back_cannot_be_made_anew() {
+    if !has_kvm() {
+        return;
+    }
+    // Memory on both sides of the hole: two slots.
+    let machine = make(blueprint(IDLE, 8 << 30, 1)).unwrap();
+    let memory = machine.memory();
+    let switch = |flags| {
+        memory.slots().iter().map(move |slot| {
+            let region = kvm_userspace_memory_region {
+                slot: slot.slot,
+                flags,
+                guest_phys_addr: slot.guest_physical_address,
+                memory_size: slot.page_count * 4096,
+                userspace_addr: memory.host().base() as u64 + slot.first_page * 4096,
+            };
+            // SAFETY: the slot as its owner made it, over the mapping, which is there.
+            let result = unsafe { libc::ioctl(memory.vm_fd(), KVM_SET_USER_MEMORY_REGION, &raw const region) };
+            (result == 0).then_some(()).ok_or_else(CapsuleError::last_os)
+        })
+    };
+    assert_eq!(switch(KVM_MEM_LOG_DIRTY_PAGES).collect::<Vec<_>>(), [Ok(()); 2]);
+    machine.close().unwrap();
+    for flags in [0, KVM_MEM_LOG_DIRTY_PAGES] {
+        let refused = Err(CapsuleError::Os(libc::EINVAL));
+        assert_eq!(switch(flags).collect::<Vec<_>>(), [refused; 2]);
+    }
+    machine.close().unwrap();
 }
 
 #[test]

@@ -73,6 +73,19 @@ impl VmMemory {
         unsafe { self.vm.set_user_memory_region(region) }.map_err(|error| Error::from_raw_os_error(error.errno()))
     }
 
+    /// Takes a slot away, for good: one of a single page is left in its place. Without it a tracker that switches logging off
+    /// afterwards would make the slot anew; with it KVM refuses, as it never changes the length of a slot.
+    fn take_away(&self, slot: &MemorySlot) -> Result<()> {
+        loop {
+            self.set_slot(slot, 0)?;
+            match self.set_slot(slot, PAGE_BYTES) {
+                // A tracker came in between, and made the slot anew.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                result => return result,
+            }
+        }
+    }
+
     /// The processors record their writes in these rings, and nowhere else.
     pub fn add_rings(&mut self, rings: VcpuRings) {
         self.rings = Some(rings);
@@ -138,6 +151,6 @@ unsafe impl GuestMemory for VmMemory {
 
     /// Takes the slots away, and with them what the host keeps about them.
     fn detach(&self) -> Result<()> {
-        self.slots.iter().try_for_each(|slot| self.set_slot(slot, 0))
+        self.slots.iter().try_for_each(|slot| self.take_away(slot))
     }
 }
