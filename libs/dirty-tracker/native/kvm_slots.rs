@@ -31,7 +31,8 @@ pub(crate) fn system_page_bytes() -> u64 {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
 
-/// Switches the recording of writes on or off for all slots.
+/// Switches the recording of writes on or off for all slots. Where the owner has put another slot in the place of one of
+/// them, as it does when it gives the memory back, nothing is to be switched off, and switching on fails: closed.
 pub(crate) fn switch_logging(memory: &Capsule<MemoryTable>, vm_fd: i32, on: bool) -> Result<(), CapsuleError> {
     let page_size_bytes = memory.page_size_bytes();
     let base = memory.base() as u64;
@@ -39,8 +40,14 @@ pub(crate) fn switch_logging(memory: &Capsule<MemoryTable>, vm_fd: i32, on: bool
     for slot in memory.slots() {
         let host_address = base + slot.first_page * page_size_bytes;
         let size_bytes = slot.page_count * page_size_bytes;
+        let switched = match set_logging(vm_fd, slot, host_address, size_bytes, on) {
+            // KVM changes neither the length of a slot nor what lies behind it.
+            Err(CapsuleError::Os(libc::EINVAL)) if on => Err(CapsuleError::Closed),
+            Err(CapsuleError::Os(libc::EINVAL)) => Ok(()),
+            switched => switched,
+        };
         // All of them, even if one fails: the first failure is told.
-        result = result.and(set_logging(vm_fd, slot, host_address, size_bytes, on));
+        result = result.and(switched);
     }
     result
 }

@@ -2,8 +2,10 @@
 //!
 //! All trackers work over a memory capsule somebody else exports: they borrow its descriptors and never close them.
 
+mod closable_source;
 mod device_marks;
 mod dirty_gfn_ring;
+mod failure;
 mod ioctl;
 mod kvm_dirty_log;
 mod kvm_dirty_ring;
@@ -15,6 +17,7 @@ mod pagemap_scan;
 #[cfg(not(test))] // A test binary has no Node.js around it, and the exports below would be dead code.
 mod tracker_js;
 
+pub use closable_source::ClosableSource;
 pub use kvm_dirty_log::KvmDirtyLog;
 pub use kvm_dirty_ring::KvmDirtyRing;
 pub use pagemap_scan::PagemapScan;

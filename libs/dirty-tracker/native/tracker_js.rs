@@ -5,7 +5,8 @@ use napi::bindgen_prelude::{AsyncTask, Uint32Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 
-use crate::{KvmDirtyLog, KvmDirtyRing, PagemapScan};
+use crate::failure::{Operation, failure};
+use crate::{ClosableSource, KvmDirtyLog, KvmDirtyRing, PagemapScan};
 
 /// A native tracker; its work runs on the thread pool.
 #[napi]
@@ -16,7 +17,7 @@ pub struct NativeTracker {
 
 /// A tracker that is not closed: its source, and the capsule that stands for it elsewhere.
 struct Open {
-    source: Capsule<DirtyTable>,
+    source: Arc<ClosableSource>,
     lent: Lent<DirtyTable>,
 }
 
@@ -60,17 +61,17 @@ impl NativeTracker {
         Self {
             page_count: source.page_count(),
             open: Arc::new(Mutex::new(Some(Open {
-                source: source.clone(),
+                source: Arc::new(ClosableSource::new(source.clone())),
                 // SAFETY: exported just now, and lent once.
                 lent: unsafe { Lent::new(source) },
             }))),
         }
     }
 
-    fn source(&self) -> Result<Capsule<DirtyTable>> {
+    fn source(&self) -> Result<Arc<ClosableSource>> {
         lock(&self.open)
             .as_ref()
-            .map(|open| open.source.clone())
+            .map(|open| Arc::clone(&open.source))
             .ok_or_else(closed)
     }
 
@@ -127,8 +128,10 @@ impl Task for Closing {
     type JsValue = ();
 
     fn compute(&mut self) -> Result<()> {
-        let source = lock(&self.open).as_ref().map(|open| open.source.clone());
-        source.map_or(Ok(()), |source| source.stop().map_err(failed))
+        let source = lock(&self.open).as_ref().map(|open| Arc::clone(&open.source));
+        source.map_or(Ok(()), |source| {
+            source.close().map_err(|error| failed(Operation::Stop, error))
+        })
     }
 
     fn resolve(&mut self, _env: Env, (): ()) -> Result<()> {
@@ -153,7 +156,7 @@ impl Closing {
 }
 
 pub struct Switch {
-    source: Capsule<DirtyTable>,
+    source: Arc<ClosableSource>,
     on: bool,
 }
 
@@ -163,11 +166,10 @@ impl Task for Switch {
 
     fn compute(&mut self) -> Result<()> {
         if self.on {
-            self.source.start()
+            self.source.start().map_err(|error| failed(Operation::Start, error))
         } else {
-            self.source.stop()
+            self.source.stop().map_err(|error| failed(Operation::Stop, error))
         }
-        .map_err(failed)
     }
 
     fn resolve(&mut self, _env: Env, _output: ()) -> Result<()> {
@@ -176,7 +178,7 @@ impl Task for Switch {
 }
 
 pub struct Collect {
-    source: Capsule<DirtyTable>,
+    source: Arc<ClosableSource>,
 }
 
 impl Task for Collect {
@@ -185,8 +187,10 @@ impl Task for Collect {
 
     fn compute(&mut self) -> Result<Self::Output> {
         // Not into the caller's array: nothing keeps JavaScript from detaching it meanwhile.
-        let mut words = vec![0; self.source.page_count().div_ceil(64) as usize];
-        let page_count = self.source.collect(&mut words).map_err(failed)?;
+        let (words, page_count) = self
+            .source
+            .collect()
+            .map_err(|error| failed(Operation::Collect, error))?;
         Ok((
             words
                 .iter()
@@ -215,13 +219,6 @@ fn unsupported(missing: String) -> Error {
     Error::new(Status::GenericFailure, format!("ERR_GODWIT_UNSUPPORTED: {missing}"))
 }
 
-fn failed(error: CapsuleError) -> Error {
-    let (code, message) = match error {
-        CapsuleError::Unsupported => (
-            "ERR_GODWIT_NOT_TRACKING",
-            "writes are recorded from start() on".to_owned(),
-        ),
-        error => ("ERR_GODWIT_NATIVE_FAILED", format!("dirty tracking: {error}")),
-    };
-    Error::new(Status::GenericFailure, format!("{code}: {message}"))
+fn failed(operation: Operation, error: CapsuleError) -> Error {
+    Error::new(Status::GenericFailure, failure(operation, error))
 }

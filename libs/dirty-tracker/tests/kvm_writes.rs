@@ -1,5 +1,7 @@
 //! The KVM dirty log, KVM's dirty rings, and PAGEMAP_SCAN under a VM, while a real processor writes all the while.
 
+#[path = "kvm_writes/endings.rs"]
+mod endings;
 #[path = "tracked/refusal.rs"]
 mod refusal;
 #[path = "kvm_writes/refused.rs"]

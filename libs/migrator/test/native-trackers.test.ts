@@ -108,3 +108,35 @@ it.skipIf(!kvm.available)('a guest whose ring is full goes on, and none of its w
     await guest.close();
   }
 });
+
+for (const tracking of ['kvm-dirty-log', 'kvm-dirty-ring'] satisfies KvmTracking[]) {
+  it.skipIf(!kvm.available)(`${tracking} may be closed after its guest`, async () => {
+    const guest = await createKvmGuest({ ...GUEST, tracking });
+    const tracker = createDirtyTracker(guest.memory, { prefer: tracking });
+    const late = createDirtyTracker(guest.memory, { prefer: tracking });
+    await tracker.start();
+    await guest.close();
+    await tracker.close();
+    await expect(late.start()).rejects.toMatchObject({ code: 'ERR_GODWIT_CLOSED' });
+    await expect(late.collect(PageSet.empty(late.pageCount))).rejects.toMatchObject({
+      code: 'ERR_GODWIT_NOT_TRACKING',
+    });
+    await late.close();
+  });
+}
+
+it.skipIf(!kvm.available)('a tracker that is closed while it starts, collects and stops is closed', async () => {
+  const guest = await createKvmGuest(GUEST);
+  for (let round = 0; round < 20; round++) {
+    const tracker = createDirtyTracker(guest.memory, { prefer: 'kvm-dirty-log' });
+    const work = [tracker.start(), tracker.collect(PageSet.empty(tracker.pageCount)), tracker.stop(), tracker.start()];
+    const closing = tracker.close();
+    for (const result of await Promise.allSettled(work)) {
+      if (result.status === 'rejected') {
+        expect(['ERR_GODWIT_CLOSED', 'ERR_GODWIT_NOT_TRACKING']).toContain(result.reason.code);
+      }
+    }
+    await closing;
+  }
+  await guest.close();
+});
