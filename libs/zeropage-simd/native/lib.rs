@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod beside_memory;
 mod candidates;
 mod dispatch;
 mod lanes;
@@ -34,6 +35,7 @@ mod region_scan;
 mod result_bits;
 mod scalar;
 mod scan_arguments;
+mod scan_cancellation;
 mod scan_task;
 mod scanner;
 #[cfg(target_arch = "x86_64")]
@@ -47,13 +49,15 @@ use napi::Result;
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 
+use crate::beside_memory::{BesideMemory, memory_of};
 use crate::candidates::Candidates;
 use crate::dispatch::Isa;
 use crate::region_scan::Outcome;
 use crate::scan_arguments::{
     CheckedSettings, JsMemory, NativeOutcome, Region, ScanSettings, check_aligned, invalid, unsupported,
 };
-use crate::scan_task::{NOT_LOOKED_AT, ScanCancellation, ScanTask, words_of};
+use crate::scan_cancellation::ScanCancellation;
+use crate::scan_task::{NOT_LOOKED_AT, ScanTask, words_of};
 use crate::scanner::ZeroPageScanner;
 
 /// The instruction sets that this processor has and this build knows, fastest first.
@@ -139,19 +143,19 @@ impl NativeScanner {
             .map(NativeOutcome::new)
     }
 
-    /// As `scan`, beside the JavaScript thread and into memory of its own. JavaScript must hold on to `memory`, which must be
-    /// shared or native: nothing else stays where it is meanwhile.
+    /// As `scan`, beside the JavaScript thread and into memory of its own. JavaScript must hold on to `memory`. What is
+    /// neither shared nor native is refused: it does not stay where it is meanwhile.
     #[napi(ts_return_type = "Promise<ScanFindings>")]
     pub fn scan_beside(
         &self,
-        memory: JsMemory,
+        memory: BesideMemory,
         page_size_bytes: u32,
         candidates: Option<JsView<u32>>,
         settings: ScanSettings,
         wants_offsets: bool,
         cancellation: &ScanCancellation,
     ) -> Result<AsyncTask<ScanTask>> {
-        let region = Region::new(memory, page_size_bytes)?;
+        let region = Region::new(memory_of(memory)?, page_size_bytes)?;
         Ok(AsyncTask::new(ScanTask {
             candidates: Some(region.candidates(candidates, settings.are_runs)?),
             kernel: self.scanner.kernel(),
@@ -162,7 +166,7 @@ impl NativeScanner {
             } else {
                 None
             },
-            cancelled: cancellation.flag(),
+            progress: cancellation.progress(),
             region,
         }))
     }

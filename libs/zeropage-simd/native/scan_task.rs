@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::bindgen_prelude::Uint32Array;
 use napi::{Env, Result, Task};
@@ -11,30 +10,7 @@ use napi_derive::napi;
 use crate::candidates::Candidates;
 use crate::page_kernel::Kernel;
 use crate::scan_arguments::{CheckedSettings, NativeOutcome, Region, failed};
-
-/// Ends a scan before its time.
-#[napi]
-#[derive(Default)]
-pub struct ScanCancellation(Arc<AtomicBool>);
-
-#[napi]
-impl ScanCancellation {
-    #[napi(constructor)]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[napi]
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl ScanCancellation {
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-}
+use crate::scan_cancellation::ScanProgress;
 
 /// What a scan found, in memory of its own.
 #[napi(object, object_from_js = false)]
@@ -54,7 +30,7 @@ pub struct ScanTask {
     pub settings: CheckedSettings,
     pub words: Vec<u32>,
     pub first_non_zero: Option<Vec<u32>>,
-    pub cancelled: Arc<AtomicBool>,
+    pub progress: Arc<ScanProgress>,
 }
 
 // SAFETY: the region's address is used for reading only, and whoever made the task vouches that it stays readable.
@@ -62,6 +38,9 @@ unsafe impl Send for ScanTask {}
 
 impl ScanTask {
     fn run(&mut self) -> Result<NativeOutcome> {
+        if !self.progress.begin() {
+            return Err(failed("the scan was cancelled before it began"));
+        }
         let candidates = self.candidates.take().ok_or_else(|| failed("a scan runs once"))?;
         let first_non_zero = self
             .first_non_zero
@@ -76,7 +55,7 @@ impl ScanTask {
                 self.settings,
                 self.words.as_mut_ptr(),
                 first_non_zero,
-                &self.cancelled,
+                self.progress.is_cancelled(),
             )
         }
         .map(NativeOutcome::new)
@@ -111,4 +90,83 @@ pub fn words_of(word: u32, count: usize) -> Result<Vec<u32>> {
         .map_err(|_| failed("no memory for the result"))?;
     words.resize(count, word);
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::candidates::Piece;
+    use crate::dispatch::Isa;
+    use crate::scan_cancellation::ScanCancellation;
+
+    const PAGE_COUNT: usize = 256;
+    const PAGE_BYTES: usize = 4096;
+
+    /// Looks at the same megabyte again and again.
+    fn task_over(memory: &[u8], rounds: usize, cancellation: &ScanCancellation) -> ScanTask {
+        assert_eq!(memory.len(), PAGE_COUNT * PAGE_BYTES);
+        let whole = Piece {
+            first_page: 0,
+            page_count: PAGE_COUNT,
+        };
+        ScanTask {
+            region: Region {
+                base: memory.as_ptr(),
+                page_size_bytes: PAGE_BYTES,
+                page_count: PAGE_COUNT,
+                capsule: None,
+            },
+            candidates: Some(Candidates::Runs(vec![whole; rounds])),
+            kernel: Isa::best().kernel(),
+            settings: CheckedSettings::DEFAULT,
+            words: words_of(0, 2 * PAGE_COUNT.div_ceil(64)).unwrap(),
+            first_non_zero: None,
+            progress: cancellation.progress(),
+        }
+    }
+
+    #[test]
+    fn a_scan_that_is_cancelled_from_another_thread_ends_before_its_time() {
+        // So many that nobody could have looked at them all by the time of the cancellation.
+        const ROUNDS: usize = 1_000_000;
+        let memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+        let cancellation = ScanCancellation::new();
+        let mut task = task_over(&memory, ROUNDS, &cancellation);
+        let outcome = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !cancellation.progress().has_begun() {
+                    thread::yield_now();
+                }
+                assert!(!cancellation.cancel());
+            });
+            task.compute().unwrap()
+        });
+        assert!(outcome.read_page_count < (ROUNDS * PAGE_COUNT) as f64);
+    }
+
+    #[test]
+    fn a_scan_that_is_cancelled_before_it_begins_looks_at_nothing() {
+        let memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+        let cancellation = ScanCancellation::new();
+        let mut task = task_over(&memory, 1, &cancellation);
+        assert!(cancellation.cancel());
+        assert!(task.compute().is_err());
+        assert!(task.candidates.is_some() && task.words.iter().all(|&word| word == 0));
+    }
+
+    #[test]
+    fn a_scan_that_nobody_cancels_looks_at_everything() {
+        let memory = vec![0_u8; PAGE_COUNT * PAGE_BYTES];
+        let cancellation = ScanCancellation::new();
+        let mut task = task_over(&memory, 3, &cancellation);
+        let outcome = task.compute().unwrap();
+        assert_eq!(
+            outcome.read_page_count + outcome.untouched_page_count,
+            3.0 * PAGE_COUNT as f64
+        );
+        assert_eq!(outcome.zero_page_count as usize, PAGE_COUNT);
+        assert!(!cancellation.cancel());
+    }
 }

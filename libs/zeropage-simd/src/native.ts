@@ -38,7 +38,8 @@ export interface NativeScanner {
 }
 
 export interface ScanCancellation {
-  cancel(): void;
+  /** Whether the scan had not begun, and never will. */
+  cancel(): boolean;
 }
 
 export interface ScanSettings {

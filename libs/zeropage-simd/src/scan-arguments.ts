@@ -83,7 +83,7 @@ export function scanRequest(options: ScanOptions, pageCount: number): ScanReques
 }
 
 /** @throws RangeError for a run outside of the pages, or half a run */
-function checkRuns(runs: PageRuns, pageCount: number): void {
+export function checkRuns(runs: PageRuns, pageCount: number): void {
   if (runs.length % 2 !== 0) throw new RangeError(`page runs come in pairs, not in ${runs.length} numbers`);
   for (let index = 0; index < runs.length; index += 2) {
     const firstPage = runs[index] ?? 0;

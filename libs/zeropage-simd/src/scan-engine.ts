@@ -52,14 +52,15 @@ export interface ScanEngine {
     firstNonZeroBytes: Uint32Array | undefined,
   ): EngineStatistics;
   /**
-   * Looks at shared or native memory beside the JavaScript thread, until it is done or `whenCancelled` calls back. The
-   * candidates are copied before it returns. Of a cancelled scan the findings are worth nothing.
+   * Looks at shared or native memory beside the JavaScript thread, until it is done or the function that `whenCancelled` is
+   * given is called. That one tells whether nobody had begun: then nobody ever looks. The candidates are copied before it
+   * returns. Of a cancelled scan the findings are worth nothing.
    */
   readonly scanBeside?: (
     memory: EngineMemory,
     pageSizeBytes: number,
     request: ScanRequest,
     wantsOffsets: boolean,
-    whenCancelled: (cancel: () => void) => void,
+    whenCancelled: (cancel: () => boolean) => void,
   ) => Promise<EngineFindings>;
 }

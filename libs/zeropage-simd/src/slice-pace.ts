@@ -14,6 +14,11 @@ export class SlicePace {
     return this.#bytes;
   }
 
+  /** So much was done besides, as if so many bytes had been looked at. */
+  spend(bytes: number): void {
+    this.#bytesSinceTurn += bytes;
+  }
+
   /** The event loop turned. */
   begin(): void {
     this.#begunMs = performance.now();
@@ -22,7 +27,12 @@ export class SlicePace {
 
   /** Whether the event loop should turn before more is done. */
   isDue(): boolean {
-    return this.#bytesSinceTurn >= TURN_BYTES_MAX || performance.now() - this.#begunMs >= SLICE_MS;
+    return this.isSpent() || performance.now() - this.#begunMs >= SLICE_MS;
+  }
+
+  /** As `isDue`, without a look at the clock. */
+  isSpent(): boolean {
+    return this.#bytesSinceTurn >= TURN_BYTES_MAX;
   }
 
   /** Looks at so many bytes, and learns from how long it took. */

@@ -1,5 +1,5 @@
 import { GodwitError } from '@godwit/ports';
-import { wordCountOf } from './scan-arguments.ts';
+import { checkRuns, wordCountOf } from './scan-arguments.ts';
 import { type EngineFindings, type EngineStatistics, NOT_LOOKED_AT, type ScanRequest } from './scan-engine.ts';
 import type { ScanTask } from './scan-task.ts';
 import { SlicePace } from './slice-pace.ts';
@@ -7,6 +7,10 @@ import { SlicePace } from './slice-pace.ts';
 /** A slice has whole pairs of words of the bitmaps. */
 const PAGES_PER_SLICE_MIN = 64;
 const SLICE_BYTES_MAX = 64 * 2 ** 20;
+/** Smaller slices do not repay asking the page tables, nor finding out of what mappings the memory consists. */
+const ASKED_SLICE_BYTES_MIN = 2 * 2 ** 20;
+/** Noting a run of candidates takes about as long as looking at so much memory. */
+const BYTES_PER_RUN = 64;
 /** Of larger pages a slice is a part: 64 units. */
 const UNIT_BYTES = 256 * 2 ** 10;
 const UNITS_PER_SLICE = 64;
@@ -19,6 +23,7 @@ const MUCH_BYTES = 64 * 2 ** 20;
  */
 export async function scanInSlices(task: ScanTask, wantsOffsets: boolean): Promise<EngineFindings> {
   const slices = new SlicedScan(task, wantsOffsets);
+  await slices.noteRuns();
   await (task.pageSizeBytes > UNIT_BYTES ? slices.scanLargePages() : slices.scanPages());
   return slices.findings();
 }
@@ -26,7 +31,9 @@ export async function scanInSlices(task: ScanTask, wantsOffsets: boolean): Promi
 class SlicedScan {
   readonly #task: ScanTask;
   readonly #request: ScanRequest;
+  /** The candidates as a bitmap of our own; undefined for all pages. */
   readonly #wanted: Uint32Array | undefined;
+  readonly #runs: Uint32Array | undefined;
   readonly #words: Uint32Array;
   readonly #offsets: Uint32Array | undefined;
   readonly #pace = new SlicePace();
@@ -38,7 +45,12 @@ class SlicedScan {
   constructor(task: ScanTask, wantsOffsets: boolean) {
     const { request, pageCount, pageSizeBytes } = task;
     this.#task = task;
-    this.#wanted = wantedPages(request, pageCount);
+    const { candidates, areRuns } = request;
+    // Other threads may write them: what is checked is the copy.
+    const copy = candidates && new Uint32Array(candidates);
+    if (areRuns && copy !== undefined) checkRuns(copy, pageCount);
+    this.#runs = areRuns ? copy : undefined;
+    this.#wanted = areRuns ? new Uint32Array(wordCountOf(pageCount)) : copy;
     this.#request = {
       ...request,
       candidates: undefined,
@@ -60,12 +72,26 @@ class SlicedScan {
     return { statistics, words: this.#words, firstNonZeroBytes: this.#offsets };
   }
 
+  /** Makes one bitmap of runs of candidates. */
+  async noteRuns(): Promise<void> {
+    const [runs, wanted] = [this.#runs, this.#wanted];
+    if (runs === undefined || wanted === undefined) return;
+    for (let index = 0; index < runs.length; index += 2) {
+      const [firstPage = 0, pageCount = 0] = [runs[index], runs[index + 1]];
+      setBits(wanted, firstPage, firstPage + pageCount);
+      this.#pace.spend(BYTES_PER_RUN + pageCount / 8);
+      if (this.#pace.isSpent()) await this.#turn();
+    }
+  }
+
   async scanPages(): Promise<void> {
     const { engine, pageSizeBytes, pageCount } = this.#task;
+    const bytesMin = this.#isAsked() ? ASKED_SLICE_BYTES_MIN : 0;
+    const pagesMin = Math.max(bytesMin / pageSizeBytes, PAGES_PER_SLICE_MIN);
     const pagesMax = Math.max(SLICE_BYTES_MAX / pageSizeBytes, PAGES_PER_SLICE_MIN);
     for (let page = 0; page < pageCount; ) {
       const paced = Math.floor(this.#pace.bytes / pageSizeBytes / PAGES_PER_SLICE_MIN) * PAGES_PER_SLICE_MIN;
-      const count = Math.min(Math.max(paced, PAGES_PER_SLICE_MIN), pagesMax, pageCount - page);
+      const count = Math.min(Math.max(paced, pagesMin), pagesMax, pageCount - page);
       const ofSlice = (words: Uint32Array): Uint32Array => words.subarray(page / 32, page / 32 + wordCountOf(count));
       const statistics = this.#pace.measure(count * pageSizeBytes, () =>
         engine.scan(
@@ -107,6 +133,8 @@ class SlicedScan {
     const offsets = new Uint32Array(units);
     let wasRead = false;
     for (let at = 0; at < pageSizeBytes; at += sliceBytes) {
+      // Here rather than after a slice, as most pages end with their first.
+      if (this.#pace.isDue()) await this.#turn();
       const zero = new Uint32Array(wordCountOf(units));
       const statistics = this.#pace.measure(sliceBytes, () =>
         engine.scan(this.#bytes(page * pageSizeBytes + at, sliceBytes), UNIT_BYTES, zero, this.#request, offsets),
@@ -115,9 +143,14 @@ class SlicedScan {
       wasRead ||= statistics.readPageCount > 0;
       const unit = offsets.findIndex((offset) => offset < UNIT_BYTES);
       if (unit >= 0) return { offset: at + unit * UNIT_BYTES + (offsets[unit] ?? 0), wasRead };
-      if (this.#pace.isDue()) await this.#turn();
     }
     return { offset: pageSizeBytes, wasRead };
+  }
+
+  /** Whether the page tables are asked, slice by slice. */
+  #isAsked(): boolean {
+    const { untouched, isPartOfMuch } = this.#request;
+    return untouched === 'auto' ? isPartOfMuch : untouched !== 'read';
   }
 
   #note(statistics: EngineStatistics): void {
@@ -149,18 +182,19 @@ function bytesNow(bytes: () => Uint8Array): Uint8Array {
   }
 }
 
-/** The candidates as a bitmap of our own; undefined for all pages. */
-function wantedPages({ candidates, areRuns }: ScanRequest, pageCount: number): Uint32Array | undefined {
-  if (candidates === undefined) return undefined;
-  if (!areRuns) return Uint32Array.from(candidates);
-  const words = new Uint32Array(wordCountOf(pageCount));
-  for (let index = 0; index < candidates.length; index += 2) {
-    const [first = 0, count = 0] = [candidates[index], candidates[index + 1]];
-    for (let page = first; page < first + count; page++) {
-      words[page >>> 5] = (words[page >>> 5] ?? 0) | (1 << (page & 31));
-    }
+/** Sets the bits from `first` up to `end`, a word at a time. */
+function setBits(words: Uint32Array, first: number, end: number): void {
+  if (first >= end) return;
+  const [firstWord, lastWord] = [first >>> 5, (end - 1) >>> 5];
+  const head = -1 << (first & 31);
+  const tail = -1 >>> (31 - ((end - 1) & 31));
+  if (firstWord === lastWord) {
+    words[firstWord] = (words[firstWord] ?? 0) | (head & tail);
+    return;
   }
-  return words;
+  words[firstWord] = (words[firstWord] ?? 0) | head;
+  words.fill(0xffff_ffff, firstWord + 1, lastWord);
+  words[lastWord] = (words[lastWord] ?? 0) | tail;
 }
 
 function eventLoopTurn(): Promise<void> {

@@ -1,5 +1,5 @@
 import { GodwitError } from '@godwit/ports';
-import { wordCountOf } from './scan-arguments.ts';
+import { checkRuns, wordCountOf } from './scan-arguments.ts';
 import type { EngineStatistics, ScanEngine, ScanRequest } from './scan-engine.ts';
 import { type IsZeroBlock, zeroBlockCheck } from './zero-block.ts';
 
@@ -67,8 +67,9 @@ function scanWith(
     zeroPageCount++;
   };
   const pageCount = memory.byteLength / pageSizeBytes;
-  // The candidates may be the result's own words.
-  const candidates = request.candidates && Uint32Array.from(request.candidates);
+  // The candidates may be the result's own words, or be written by others: what is checked is the copy.
+  const candidates = request.candidates && new Uint32Array(request.candidates);
+  if (request.areRuns && candidates !== undefined) checkRuns(candidates, pageCount);
   into.fill(0);
   if (request.areRuns && candidates !== undefined) lookAtRuns(candidates, look);
   else lookAtPages(candidates, pageCount, look);

@@ -115,7 +115,7 @@ describe.runIf(isNativeLinux)('pages that were never touched', () => {
     expect(all.statistics).toMatchObject({ untouchedBy: 'nothing', because: '', readPageCount: 2 ** 15 });
   });
 
-  it.each([512, 65_536, 2 ** 22, 2 ** 28])('make up pages of %i bytes', (pageSizeBytes) => {
+  it.each([512, 65_536, 2 ** 22, 2 ** 27])('make up pages of %i bytes', (pageSizeBytes) => {
     const memory = memoryWith([]);
     const pageCount = MEMORY_BYTES / pageSizeBytes;
     memory[pageSizeBytes + 77] = 1;
@@ -129,7 +129,11 @@ describe.runIf(isNativeLinux)('pages that were never touched', () => {
       },
     });
     expect(zero.count()).toBe(pageCount - 1);
-    expect([offsets[0], offsets[1], offsets.at(-1)]).toEqual([pageSizeBytes, 77, pageCount > 2 ? pageSizeBytes : 77]);
-    expect(heard?.untouchedPageCount).toBeGreaterThanOrEqual(pageCount > 2 ? pageCount - 8200 : 0);
+    expect([offsets[0], offsets[1], offsets.at(-1)]).toEqual([pageSizeBytes, 77, pageSizeBytes]);
+    // A huge page may stand behind the write, and one behind what the allocator notes before the memory.
+    const lastTouchedPage = Math.floor((pageSizeBytes + 77 + 2 ** 21) / pageSizeBytes);
+    const laterPageCount = pageCount - 1 - lastTouchedPage;
+    expect(laterPageCount).toBeGreaterThan(0);
+    expect(heard?.untouchedPageCount).toBeGreaterThanOrEqual(laterPageCount);
   });
 });
