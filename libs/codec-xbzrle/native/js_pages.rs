@@ -1,6 +1,6 @@
 //! Pages without a cache, one by one and by the batch, for JavaScript.
 
-use godwit_ports::{CapsuleError, JsView};
+use godwit_ports::{CapsuleError, JsView, ViewElement};
 use napi::Result;
 use napi_derive::napi;
 
@@ -10,9 +10,10 @@ use crate::format::is_page_size;
 use crate::js_failure::{failure, failure_of, invalid, wanted_isa};
 
 /// Whether two views share bytes.
-fn overlap(one: &JsView<u8>, other: &JsView<u8>) -> bool {
-    let (one_start, other_start) = (one.pointer() as usize, other.pointer() as usize);
-    one_start < other_start + other.length() && other_start < one_start + one.length()
+fn overlap<One: ViewElement, Other: ViewElement>(one: &JsView<One>, other: &JsView<Other>) -> bool {
+    let (one_start, other_start) = (one.pointer().addr(), other.pointer().addr());
+    one_start < other_start + other.length() * size_of::<Other>()
+        && other_start < one_start + one.length() * size_of::<One>()
 }
 
 /// Which pages of a region a batch is about.
@@ -98,9 +99,17 @@ impl NativePageEncoder {
         if overlap(&into, &old) || overlap(&into, &current) {
             return Err(invalid("the output overlaps a region"));
         }
+        if overlap(&lengths_bytes, &old) || overlap(&lengths_bytes, &current) || overlap(&lengths_bytes, &into) {
+            return Err(invalid("the lengths overlap a region or the output"));
+        }
+        if let Some(pages) = &pages
+            && (overlap(pages, &into) || overlap(pages, &lengths_bytes))
+        {
+            return Err(invalid("the page indexes overlap what is written"));
+        }
         let page_count = old.length() / page_bytes;
         let pages = Pages::new(pages, lengths_bytes.length(), page_count)?;
-        // SAFETY: the view is valid for this call, and overlaps neither region.
+        // SAFETY: the view is valid for this call, and overlaps none of the others.
         let out = unsafe { std::slice::from_raw_parts_mut(into.pointer(), into.length()) };
         let mut used = 0;
         for entry in 0..pages.count {
@@ -177,6 +186,9 @@ pub fn decode_pages(
     }
     if overlap(&deltas, &memory) {
         return Err(invalid("the deltas overlap the memory"));
+    }
+    if overlap(&lengths_bytes, &memory) || pages.as_ref().is_some_and(|pages| overlap(pages, &memory)) {
+        return Err(invalid("the lengths or the page indexes overlap the memory"));
     }
     let page_count = memory.length() / page_bytes;
     let pages = Pages::new(pages, lengths_bytes.length(), page_count)?;

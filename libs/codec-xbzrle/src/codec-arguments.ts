@@ -34,9 +34,28 @@ export function checkPageBytes(role: string, bytes: Uint8Array, pageSizeBytes: n
 }
 
 /** @throws RangeError where two arrays share bytes */
-export function checkApart(role: string, array: Uint8Array | Int32Array, read: Uint8Array): void {
+export function checkApart(
+  role: string,
+  array: Uint8Array | Int32Array,
+  read: Uint8Array | Uint32Array,
+  readRole = 'pages',
+): void {
   if (array.buffer !== read.buffer) return;
   const isApart =
     array.byteOffset + array.byteLength <= read.byteOffset || read.byteOffset + read.byteLength <= array.byteOffset;
-  if (!isApart) throw new RangeError(`the ${role} and the pages overlap`);
+  if (!isApart) throw new RangeError(`the ${role} and the ${readRole} overlap`);
+}
+
+/**
+ * For arrays of which none of the lengths is wrong. Those that are gone seem to be empty.
+ * @throws RangeError for one whose memory was detached, or shrank until it was outside
+ */
+export function checkThere(role: string, array: Uint8Array | Int32Array | Uint32Array): void {
+  if (array.length > 0) return;
+  try {
+    // Of an empty array that is there it is `undefined`.
+    array.at(0);
+  } catch (cause) {
+    throw new RangeError(`the memory of the ${role} is gone`, { cause });
+  }
 }

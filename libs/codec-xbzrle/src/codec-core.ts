@@ -1,4 +1,6 @@
 import type { Backend, Capsule } from '@godwit/ports';
+import { checkApart } from './codec-arguments.ts';
+import { withCodes } from './coded-failure.ts';
 import { decodeDelta } from './decode.ts';
 import { decodeBatch } from './decode-batch.ts';
 import { DeltaEncoder } from './encode.ts';
@@ -7,10 +9,13 @@ import type { EncoderCore } from './encoder-core.ts';
 import type { EncoderPlan } from './encoder-options.ts';
 import type { Isa } from './isa.ts';
 import type { NativeAddon, NativePageEncoder } from './native.ts';
-import type { DecodeBatch, EncodeBatch } from './page-batch.ts';
+import { checkDecodeBatchApart, checkEncodeBatchApart, type DecodeBatch, type EncodeBatch } from './page-batch.ts';
 import { TypescriptEncoder } from './typescript-encoder.ts';
 
-/** The part of the codec that is native or TypeScript. Arguments have been checked. */
+/**
+ * The part of the codec that is native or TypeScript. Arguments have been checked, but for arrays that overlap: it refuses them
+ * by a `RangeError`, as native code sees that sooner.
+ */
 export interface CodecCore {
   readonly backend: Backend;
   encodePage(old: Uint8Array, current: Uint8Array, into: Uint8Array): number;
@@ -37,10 +42,23 @@ const typescriptEncoderOf = kept((pageSizeBytes) => new DeltaEncoder(pageSizeByt
 
 export const typescriptCore: CodecCore = {
   backend: 'typescript',
-  encodePage: (old, current, into) => typescriptEncoderOf(old.length).encode(old, current, into),
-  decodePage: decodeDelta,
-  encodePages: (batch) => encodeBatch(typescriptEncoderOf(batch.pageSizeBytes), batch),
-  decodePages: decodeBatch,
+  encodePage(old, current, into) {
+    checkApart('output', into, old);
+    checkApart('output', into, current);
+    return typescriptEncoderOf(old.length).encode(old, current, into);
+  },
+  decodePage(delta, page) {
+    checkApart('delta', delta, page);
+    decodeDelta(delta, page);
+  },
+  encodePages(batch) {
+    checkEncodeBatchApart(batch);
+    return encodeBatch(typescriptEncoderOf(batch.pageSizeBytes), batch);
+  },
+  decodePages(batch) {
+    checkDecodeBatchApart(batch);
+    return decodeBatch(batch);
+  },
   createEncoder: (plan) => new TypescriptEncoder(plan),
   createDecoderCapsule: () => undefined,
 };
@@ -49,10 +67,12 @@ export function nativeCoreOf(addon: NativeAddon, isa: Isa | undefined): CodecCor
   const encoderOf = kept((pageSizeBytes): NativePageEncoder => new addon.NativePageEncoder(pageSizeBytes, isa));
   return {
     backend: 'native',
-    encodePage: (old, current, into) => encoderOf(old.length).encodePage(old, current, into),
+    encodePage: (old, current, into) => withCodes(() => encoderOf(old.length).encodePage(old, current, into)),
     decodePage: (delta, page) => addon.decodePage(delta, page),
     encodePages({ old, current, pageSizeBytes, pages, into, lengthsBytes, deltaBytesMax = pageSizeBytes - 1 }) {
-      return encoderOf(pageSizeBytes).encodePages(old, current, pages, into, lengthsBytes, deltaBytesMax);
+      return withCodes(() =>
+        encoderOf(pageSizeBytes).encodePages(old, current, pages, into, lengthsBytes, deltaBytesMax),
+      );
     },
     decodePages: ({ deltas, lengthsBytes, pages, memory, pageSizeBytes }) =>
       addon.decodePages(deltas, lengthsBytes, pages, memory, pageSizeBytes),

@@ -16,9 +16,10 @@ export function decodeDelta(delta: Uint8Array, page: Uint8Array): void {
 
 function walkRuns(delta: Uint8Array, pageSizeBytes: number, page: Uint8Array | undefined): void {
   const bytesMax = lengthBytesMax(pageSizeBytes);
+  const deltaEnd = delta.length;
   let deltaAt = 0;
   let pageAt = 0;
-  while (deltaAt < delta.length) {
+  while (deltaAt < deltaEnd) {
     const isFirst = deltaAt === 0;
     const equalLengthBytes = lengthBytesAt(delta, deltaAt, bytesMax);
     const equal = lengthAt(delta, deltaAt, equalLengthBytes);
@@ -31,11 +32,13 @@ function walkRuns(delta: Uint8Array, pageSizeBytes: number, page: Uint8Array | u
     if (length === 0 || (equal === 0 && !isFirst)) throw malformed('a run is empty');
     pageAt += equal;
     if (pageAt + length > pageSizeBytes) throw malformed('it goes beyond the page');
-    if (deltaAt + length > delta.length) throw malformed('it is cut off');
-    if (page !== undefined)
-      for (let index = 0; index < length; index++) page[pageAt + index] = delta[deltaAt + index] ?? 0;
-    pageAt += length;
-    deltaAt += length;
+    if (deltaAt + length > deltaEnd) throw malformed('it is cut off');
+    if (page === undefined) {
+      pageAt += length;
+      deltaAt += length;
+    } else {
+      for (const runEnd = pageAt + length; pageAt < runEnd; pageAt++) page[pageAt] = delta[deltaAt++] ?? 0;
+    }
   }
 }
 

@@ -48,16 +48,18 @@ export function putLength(into: Uint8Array, at: number, length: number): number 
  * form.
  */
 export function lengthBytesAt(delta: Uint8Array, at: number, bytesMax: number): number {
+  if ((delta[at] ?? MORE) < MORE) return 1;
   const end = Math.min(at + bytesMax, delta.length);
-  for (let index = at; index < end; index++) {
+  for (let index = at + 1; index < end; index++) {
     const byte = delta[index] ?? 0;
-    if (byte < MORE) return byte !== 0 || index === at ? index - at + 1 : 0;
+    if (byte < MORE) return byte !== 0 ? index - at + 1 : 0;
   }
   return 0;
 }
 
 /** The length of `lengthBytes` bytes at `at`. */
 export function lengthAt(delta: Uint8Array, at: number, lengthBytes: number): number {
+  if (lengthBytes === 1) return (delta[at] ?? 0) & (MORE - 1);
   let length = 0;
   for (let index = 0; index < lengthBytes; index++) {
     length |= ((delta[at + index] ?? 0) & (MORE - 1)) << (LENGTH_BITS * index);

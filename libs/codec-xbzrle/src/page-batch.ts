@@ -1,4 +1,4 @@
-import { checkApart, checkBytes, checkPageSize } from './codec-arguments.ts';
+import { checkApart, checkBytes, checkPageSize, checkThere } from './codec-arguments.ts';
 
 /** Pages of two regions to encode in one call. */
 export interface EncodeBatch {
@@ -35,14 +35,17 @@ export interface DecodeBatch {
 
 /**
  * @throws TypeError for arrays of another kind
- * @throws RangeError for lengths and pages that do not go together, or an output that overlaps what is read
+ * @throws RangeError for lengths and pages that do not go together, or memory that is gone
  */
 export function checkEncodeBatch(batch: EncodeBatch): void {
-  const { old, current, pageSizeBytes, into, lengthsBytes, deltaBytesMax = pageSizeBytes - 1 } = batch;
+  const { old, current, pageSizeBytes, into, deltaBytesMax = pageSizeBytes - 1 } = batch;
   checkPageSize(pageSizeBytes);
   checkBytes('old region', old);
   checkBytes('current region', current);
   checkBytes('output', into);
+  checkThere('old region', old);
+  checkThere('current region', current);
+  checkThere('output', into);
   if (old.length !== current.length) {
     throw new RangeError(`the regions have ${old.length} and ${current.length} bytes, and ought to be equally long`);
   }
@@ -50,25 +53,33 @@ export function checkEncodeBatch(batch: EncodeBatch): void {
     throw new RangeError(`a delta has 1 to ${pageSizeBytes - 1} bytes, not ${deltaBytesMax}`);
   }
   checkPages(batch, old);
+}
+
+/** @throws RangeError for an output that overlaps what is read. Native code sees that sooner. */
+export function checkEncodeBatchApart({ old, current, pages, into, lengthsBytes }: EncodeBatch): void {
   for (const read of [old, current]) {
     checkApart('output', into, read);
     checkApart('lengths', lengthsBytes, read);
   }
-  checkApart('lengths', lengthsBytes, into);
+  checkApart('lengths', lengthsBytes, into, 'output');
+  if (pages !== undefined) {
+    checkApart('output', into, pages, 'page indexes');
+    checkApart('lengths', lengthsBytes, pages, 'page indexes');
+  }
 }
 
 /**
  * @throws TypeError for arrays of another kind
- * @throws RangeError for lengths and pages that do not go together, or a memory that overlaps what is read
+ * @throws RangeError for lengths and pages that do not go together, or memory that is gone
  */
 export function checkDecodeBatch(batch: DecodeBatch): void {
   const { deltas, lengthsBytes, memory, pageSizeBytes } = batch;
   checkPageSize(pageSizeBytes);
   checkBytes('deltas', deltas);
   checkBytes('memory', memory);
+  checkThere('deltas', deltas);
+  checkThere('memory', memory);
   checkPages(batch, memory);
-  checkApart('deltas', deltas, memory);
-  checkApart('lengths', lengthsBytes, memory);
   let total = 0;
   for (const lengthBytes of lengthsBytes) total += Math.max(lengthBytes, 0);
   if (total > deltas.length) {
@@ -76,9 +87,18 @@ export function checkDecodeBatch(batch: DecodeBatch): void {
   }
 }
 
+/** @throws RangeError for a memory that overlaps what is read. Native code sees that sooner. */
+export function checkDecodeBatchApart({ deltas, lengthsBytes, pages, memory }: DecodeBatch): void {
+  checkApart('deltas', deltas, memory);
+  checkApart('lengths', lengthsBytes, memory);
+  if (pages !== undefined) checkApart('memory', memory, pages, 'page indexes');
+}
+
 function checkPages({ pages, lengthsBytes, pageSizeBytes }: EncodeBatch | DecodeBatch, region: Uint8Array): void {
   if (!(lengthsBytes instanceof Int32Array)) throw new TypeError('the lengths are not an Int32Array');
   if (pages !== undefined && !(pages instanceof Uint32Array)) throw new TypeError('the pages are not a Uint32Array');
+  checkThere('lengths', lengthsBytes);
+  if (pages !== undefined) checkThere('page indexes', pages);
   if (region.length % pageSizeBytes !== 0) {
     throw new RangeError(`${region.length} bytes are no whole number of pages of ${pageSizeBytes} bytes`);
   }

@@ -1,7 +1,7 @@
 import { type Capsule, GodwitError, type PageDecoder } from '@godwit/ports';
-import { checkApart, checkBytes, checkPageBytes } from './codec-arguments.ts';
+import { checkBytes, checkPageBytes } from './codec-arguments.ts';
 
-/** Puts the port around a decoder of single pages: checks arguments, refuses work after `close`. */
+/** Puts the port around a core's decoder of single pages: checks arguments, refuses work after `close`. */
 export function createPageDecoder(
   decode: (delta: Uint8Array, page: Uint8Array) => void,
   pageSizeBytes: number,
@@ -15,7 +15,6 @@ export function createPageDecoder(
       if (closed) throw new GodwitError('ERR_GODWIT_CLOSED', 'the decoder is closed');
       checkBytes('delta', delta);
       checkPageBytes('page', page, pageSizeBytes);
-      checkApart('delta', delta, page);
       decode(delta, page);
     },
     close() {

@@ -60,8 +60,25 @@ describe.each(everyCodec)('$name, with arrays of every kind', ({ codec }) => {
       const batch = { old: page, current: gone, pageSizeBytes: PAGE, into: out, lengthsBytes };
       expect(() => codec.encodePages(batch)).toThrow(RangeError);
     }
-    // No room at all: whatever changed does not fit.
-    expect(codec.encodePage(page, page.slice().fill(1), detached(PAGE))).toBe(-1);
+    // Outputs may have any length; the shrunk one is there.
+    for (const gone of [detached(PAGE), outside]) {
+      const batch = { old: page, current: page, pageSizeBytes: PAGE, into: out, lengthsBytes };
+      expect(() => codec.encodePage(page, page, gone)).toThrow(RangeError);
+      expect(() => codec.encodePage(page, page.slice().fill(1), gone)).toThrow(RangeError);
+      expect(() => codec.encodePages({ ...batch, current: page.slice().fill(1), into: gone })).toThrow(RangeError);
+      // Even where there is nothing to do.
+      const nothing = { pages: new Uint32Array(0), lengthsBytes: new Int32Array(0), pageSizeBytes: PAGE };
+      const encodeNothing = { ...nothing, old: page, current: page, into: out };
+      for (const part of [{ old: gone, current: gone }, { into: gone }]) {
+        expect(() => codec.encodePages({ ...encodeNothing, ...part })).toThrow(RangeError);
+      }
+      const decodeNothing = { ...nothing, deltas: out, memory: page };
+      for (const part of [{ deltas: gone }, { memory: gone }]) {
+        expect(() => codec.decodePages({ ...decodeNothing, ...part })).toThrow(RangeError);
+      }
+    }
+    // No room at all, but an array that is there: whatever changed does not fit.
+    expect(codec.encodePage(page, page.slice().fill(1), new Uint8Array(0))).toBe(-1);
     expect(encoder.encode(0, page, out).outcome).toBe('raw');
     encoder.close();
     decoder.close();

@@ -1,7 +1,7 @@
 import { isGodwitError } from '@godwit/ports';
 import { describe, expect, it } from 'vitest';
 import type { DecodeBatch, EncodeBatch } from '../src/index.ts';
-import { everyCodec } from './every-codec.ts';
+import { everyCodec, nativeCodecs } from './every-codec.ts';
 
 const PAGE = 512;
 
@@ -84,6 +84,8 @@ describe.each(everyCodec)('batches of $name', ({ codec }) => {
       { into: old.subarray(10, 20) },
       { lengthsBytes: new Int32Array(into.buffer, 0, 4) },
       { lengthsBytes: new Int32Array(old.buffer, 0, 4) },
+      { pages: new Uint32Array(into.buffer, 8, 4) },
+      { pages: new Uint32Array(good.lengthsBytes.buffer) },
       { deltaBytesMax: 0 },
       { deltaBytesMax: PAGE },
       { deltaBytesMax: 1.5 },
@@ -106,9 +108,44 @@ describe.each(everyCodec)('batches of $name', ({ codec }) => {
       { memory: memory.subarray(PAGE) },
       { deltas: memory.subarray(0, 8) },
       { lengthsBytes: new Int32Array(memory.buffer, 0, 4) },
+      { pages: new Uint32Array(memory.buffer, PAGE, 4) },
       { pageSizeBytes: 0 },
     ];
     for (const part of wrongDeltas) expect(() => codec.decodePages({ ...fine, ...part })).toThrow(RangeError);
     expect(memory.every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+/** Shared memory twice, by buffers that do not know of each other, as other threads have them. */
+function twice(bytes: number): [SharedArrayBuffer, SharedArrayBuffer] {
+  const memory = new SharedArrayBuffer(bytes);
+  return [memory, structuredClone(memory)];
+}
+
+describe.each(nativeCodecs)('$name', ({ codec }) => {
+  it('sees shared memory that overlaps under another name', () => {
+    const good = batch();
+    const [one, other] = twice(4 * PAGE);
+    const bytes = new Uint8Array(one);
+    const [lengthsBytes, pages] = [new Int32Array(other, 8, 4), new Uint32Array(other, 16, 4)];
+    const wrong: Partial<EncodeBatch>[] = [
+      { into: bytes, old: new Uint8Array(other) },
+      { into: bytes, current: new Uint8Array(other) },
+      { into: bytes, lengthsBytes },
+      { into: bytes, pages },
+      { old: bytes, lengthsBytes },
+      { current: bytes, lengthsBytes },
+      { lengthsBytes: new Int32Array(one, 16, 4), pages },
+    ];
+    for (const part of wrong) expect(() => codec.encodePages({ ...good, ...part })).toThrow(RangeError);
+    const fine = { deltas: Uint8Array.from(DELTAS), lengthsBytes: Int32Array.of(0, 3, 0, 5), pageSizeBytes: PAGE };
+    for (const part of [{ deltas: new Uint8Array(other) }, { lengthsBytes }, { pages }]) {
+      expect(() => codec.decodePages({ ...fine, ...part, memory: bytes })).toThrow(RangeError);
+    }
+    const [old, into] = [bytes.subarray(0, PAGE), new Uint8Array(other, 8, PAGE)];
+    expect(() => codec.encodePage(old, bytes.subarray(PAGE, 2 * PAGE), into)).toThrow(RangeError);
+    expect(() => codec.decodePage(into.subarray(0, 8), old)).toThrow(RangeError);
+    expect(() => codec.createDecoder({ pageSizeBytes: PAGE }).decode(into.subarray(0, 8), old)).toThrow(RangeError);
+    expect(bytes.every((byte) => byte === 0)).toBe(true);
   });
 });
