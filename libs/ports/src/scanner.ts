@@ -49,9 +49,15 @@ export interface ScanOptions {
   readonly firstNonZeroBytes?: Uint32Array | Float64Array | undefined;
   /**
    * `'auto'`: pages of private anonymous memory that were never touched are recognised in the page tables and not read,
-   * where asking is cheap beside reading. `'read'`: every page is read. A way's name: that way, whatever it costs, or
-   * `ERR_GODWIT_UNSUPPORTED`. Default `'auto'`. Under a userfaultfd for missing pages a page that did not arrive yet counts
-   * as untouched; `'read'` waits for it.
+   * where asking is cheap beside reading: in a scan of at least 64 MiB of candidates (in slices on the JavaScript thread: of
+   * a memory of at least 64 MiB, by slices of at least 2 MiB), in each stretch of up to 16 MiB with at least 2 MiB of
+   * candidates, and in pages larger than 2 MiB. What is below that is read. `'read'`: every page is read. A way's name:
+   * that way, whatever it costs, or `ERR_GODWIT_UNSUPPORTED`, also for memory that is not private and anonymous. Default
+   * `'auto'`.
+   *
+   * Under a userfaultfd for missing pages a page that did not arrive yet counts as untouched, and so as zero, where the
+   * page tables are asked; where it is read the scan waits for it. `'auto'` may do either: `'read'` waits for every page,
+   * a way's name for none.
    */
   readonly untouched?: 'auto' | 'read' | UntouchedWay | undefined;
   /** Is told how the scan went, right before its result is returned. */

@@ -1,6 +1,7 @@
 /**
  * Finds the pages of a memory that hold only zero bytes, with AVX-512, AVX2, SSE2 or NEON as the processor has them,
- * and in plain TypeScript where the native build is missing. Memory that was never touched is not even read.
+ * and in plain TypeScript where the native build is missing. Of much memory, what was never touched is not even
+ * read.
  *
  * @example
  * import { PageSet } from '@godwit/page-set';

@@ -46,6 +46,7 @@ class SlicedScan {
     const { request, pageCount, pageSizeBytes } = task;
     this.#task = task;
     const { candidates, areRuns } = request;
+    const isSliceOnePage = pageSizeBytes > UNIT_BYTES && pageSizeBytes < ASKED_SLICE_BYTES_MIN;
     // Other threads may write them: what is checked is the copy.
     const copy = candidates && new Uint32Array(candidates);
     if (areRuns && copy !== undefined) checkRuns(copy, pageCount);
@@ -55,7 +56,7 @@ class SlicedScan {
       ...request,
       candidates: undefined,
       areRuns: false,
-      isPartOfMuch: pageCount * pageSizeBytes >= MUCH_BYTES,
+      isPartOfMuch: pageCount * pageSizeBytes >= MUCH_BYTES && !isSliceOnePage,
     };
     this.#words = new Uint32Array(wordCountOf(pageCount));
     this.#offsets = wantsOffsets ? new Uint32Array(pageCount).fill(NOT_LOOKED_AT) : undefined;

@@ -91,6 +91,22 @@ describe.runIf(isNativeLinux)('pages that were never touched', () => {
     expect(untouchedPageCount).toBeGreaterThan(PAGE_COUNT / 2);
   });
 
+  it.each([2 ** 20, 2 ** 21])(
+    'are asked for in slices of %i bytes only where that is worth it',
+    async (pageSizeBytes) => {
+      const memory = new Uint8Array(MEMORY_BYTES);
+      const pageCount = MEMORY_BYTES / pageSizeBytes;
+      let heard: ScanStatistics | undefined;
+      await createZeroPageScanner({ backend: 'native' }).scanAsync(memory, pageSizeBytes, PageSet.empty(pageCount), {
+        onStatistics: (statistics) => {
+          heard = statistics;
+        },
+      });
+      expect(heard?.untouchedBy === 'nothing').toBe(pageSizeBytes < 2 ** 21);
+      expect(heard?.untouchedPageCount === 0).toBe(pageSizeBytes < 2 ** 21);
+    },
+  );
+
   it('are found in shared memory beside the JavaScript thread', async () => {
     const memory = new SharedArrayBuffer(MEMORY_BYTES);
     new Uint8Array(memory)[MEMORY_BYTES - 1] = 1;
