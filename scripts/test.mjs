@@ -1,7 +1,7 @@
 // `npm test`: sets up, builds, runs every test and check. The last line is the count. With `-- --nodes` the packed
 // packages also run on the other versions of Node.js that they promise, which npm provides.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { arch, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { installed, run } from './command.mjs';
 import { fuzz } from './fuzzing.mjs';
@@ -10,6 +10,9 @@ import { SetupFailure, setUp } from './setup.mjs';
 import { cargoCount, check, countLine, NONE, sum, vitestCount, withExitCode } from './test-count.mjs';
 
 const FUZZ_SECONDS = 20;
+const ARM_TESTS = 'libs/zeropage-simd/scripts/test-aarch64.mjs';
+/** Its exit code where the compiler, the linker or the emulator is missing. */
+const ARM_TESTS_MISSING = 3;
 
 function heading(text) {
   process.stdout.write(`\n== ${text}\n`);
@@ -55,6 +58,23 @@ async function cargo(native) {
   return withExitCode(cargoCount(text), code);
 }
 
+/** The kernels for 64-bit Arm, which `cargo test` runs where the processor is one, and an emulator elsewhere. */
+async function arm(native) {
+  if (arch() === 'arm64') return NONE;
+  heading('cargo test for 64-bit Arm, in an emulator');
+  if (!native) {
+    process.stdout.write('skipped: the native parts can not be built here\n');
+    return { ...NONE, skipped: 1 };
+  }
+  const { code, text } = await run([process.execPath, ARM_TESTS], { output: 'capture' });
+  if (code === ARM_TESTS_MISSING) {
+    process.stdout.write(`skipped: ${text.trim()}\n`);
+    return { ...NONE, skipped: 1 };
+  }
+  process.stdout.write(text);
+  return withExitCode(cargoCount(text), code);
+}
+
 async function fuzzing() {
   heading(`fuzz targets, ${FUZZ_SECONDS} s each`);
   return fuzz({ seconds: FUZZ_SECONDS });
@@ -82,6 +102,7 @@ async function everything(everyNode) {
     return sum([
       await vitest('vitest'),
       await cargo(native),
+      await arm(native),
       await fuzzing(),
       await checks(),
       await packages(everyNode),
