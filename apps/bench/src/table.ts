@@ -71,7 +71,7 @@ export function verdict(document: BenchDocument, colours: boolean): string {
   ];
   const good = exitCodeOf(document) === 0;
   const text = `${good ? 'PASS' : 'FAIL'}: ${parts.join(', ')}`;
-  return colours ? styleText(good ? 'green' : 'red', text) : text;
+  return colours ? styleText(good ? 'green' : 'red', text, { validateStream: false }) : text;
 }
 
 function describeWorkload({ guest: { workload } }: Scenario): string {
