@@ -118,47 +118,6 @@ export const zeroPageScannerAsyncCases: readonly ContractCase<ZeroPageScannerFix
     },
   },
   {
-    name: 'lets the event loop turn between large pages that are not zero, and while it reads runs',
-    async run({ scanner }) {
-      const reason = new Error('enough');
-      const largePages = new Uint8Array(64 * 2 ** 20);
-      for (let at = 2 ** 24 - 1; at < largePages.length; at += 2 ** 24) largePages[at] = 1;
-      const manyRuns = new Uint32Array(2 ** 21).fill(1);
-      const scans = [
-        (signal: AbortSignal) => scanner.scanAsync(largePages, 2 ** 24, emptyBitmap(4), { signal }),
-        (signal: AbortSignal) =>
-          scanner.scanAsync(new Uint8Array(8192), 4096, emptyBitmap(2), { signal, candidates: manyRuns }),
-      ];
-      for (const scan of scans) {
-        const controller = new AbortController();
-        const scanned = scan(controller.signal);
-        setImmediate(() => controller.abort(reason));
-        await expect(scanned).rejects.toBe(reason);
-      }
-    },
-  },
-  {
-    name: 'looks at nothing outside of the memory when runs change after they were checked',
-    async run({ scanner }) {
-      for (const memory of [new Uint8Array(8192), new SharedArrayBuffer(8192)]) {
-        for (const scan of ['scan', 'scanAsync'] as const) {
-          const candidates = Uint32Array.of(0, 2);
-          let reads = 0;
-          const options = {
-            candidates,
-            get firstNonZeroBytes(): undefined {
-              if (++reads === 2) candidates.fill(0xffff_ffff);
-              return undefined;
-            },
-          };
-          const scanned = (async () => scanner[scan](memory, 4096, emptyBitmap(2), options))();
-          await expect(scanned).rejects.toThrow(RangeError);
-          expect(reads).toBeGreaterThanOrEqual(2);
-        }
-      }
-    },
-  },
-  {
     name: 'notices that memory or result are taken away in the middle of a scan',
     async run({ scanner }) {
       const takeAway: ((buffer: ArrayBuffer) => void)[] = [
