@@ -7,7 +7,7 @@
 type ReadBytes = unsafe fn(bytes: *const u8, length_bytes: usize) -> u64;
 
 /// Bytes in one turn of every loop.
-pub const STRIDE_BYTES: usize = 512;
+pub const STRIDE_BYTES: usize = 256;
 /// How far ahead the loops with software prefetching fetch.
 const AHEAD_BYTES: usize = 4096;
 
@@ -117,7 +117,7 @@ mod x86 {
             $(#[$meta])*
             pub unsafe fn $name<const PREFETCH: bool>(bytes: *const u8, length_bytes: usize) -> u64 {
                 const LANES: usize = STRIDE_BYTES / size_of::<$lane>();
-                let mut sums = [$zero(); 8];
+                let mut sums = [$zero(); 4];
                 for at in (0..length_bytes).step_by(STRIDE_BYTES) {
                     if PREFETCH {
                         for line in (0..STRIDE_BYTES).step_by(64) {
@@ -127,7 +127,7 @@ mod x86 {
                     for lane in 0..LANES {
                         // SAFETY: every lane of the stride lies in the bytes, which the caller vouches for.
                         let loaded = unsafe { $load(bytes.add(at + lane * size_of::<$lane>()).cast()) };
-                        sums[lane % 8] = $or(sums[lane % 8], loaded);
+                        sums[lane % 4] = $or(sums[lane % 4], loaded);
                     }
                 }
                 let sum = sums.into_iter().fold($zero(), |sum, lane| $or(sum, lane));

@@ -7,7 +7,7 @@ use crate::page_kernel::kernel;
 
 impl Lanes for __m512i {
     const BYTES: usize = size_of::<Self>();
-    const STRIDE_BYTES: usize = 8 * Self::BYTES;
+    const STRIDE_BYTES: usize = 4 * Self::BYTES;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
